@@ -11,6 +11,7 @@ from typing import Any
 from livepose.batch.jobs import Job
 from livepose.errors import DataError
 from livepose.sinks.files import write_whole
+from livepose.sinks.jsonl import read_lines
 from livepose.sinks.sink import written
 
 DONE, FAILED, LOST = "done", "failed", "lost"
@@ -104,13 +105,11 @@ def read_manifest(path: Path) -> dict[str, Entry]:
 
     DataError when it is not a manifest.
     """
+    what, advice = "a manifest of livepose", "name another"
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-        entries = [_entry(json.loads(line)) for line in lines if line]
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise DataError(f"{path} is not a manifest of livepose: {error}; name another") from error
+        entries = [_entry(record) for record in read_lines(path, what, advice)]
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} is not {what}: {error}; {advice}") from error
     return {entry.source: entry for entry in entries}
 
 

@@ -107,7 +107,8 @@ def _share_out(
             try:
                 entry = future.result()
             except place.lost as error:
-                why = str(error).strip().splitlines()[0].partition(". ")[0]
+                said = str(error).strip() or type(error).__name__
+                why = said.splitlines()[0].partition(". ")[0]
                 logger.warning(f"{place.name} was lost: {why}")
                 if done is not None:  # one that died while it loaded is not started again
                     losses[done].append(f"{place.name}: {why}")

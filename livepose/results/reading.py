@@ -1,7 +1,6 @@
 """JSON Lines read back into arrays and tables."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,10 @@ from livepose.errors import DataError
 from livepose.poses import KeypointState, Poses
 from livepose.results.angles import STILLS, AngleMeter, Angles
 from livepose.results.tables import Array, Table, angle_table, keypoint_table
-from livepose.sinks.jsonl import FORMAT_VERSION
+from livepose.sinks.jsonl import FORMAT_VERSION, read_lines
 from livepose.skeletons import SHIPPED, SKELETONS, Skeleton
 
-_ADVICE = "; livepose SOURCE --json FILE makes such a file"
+_ADVICE = "livepose SOURCE --json FILE makes such a file"
 _STATES = {state.word: int(state) for state in KeypointState}
 _WRONG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What a value of another kind than expected raises."""
@@ -94,11 +93,11 @@ def read(path: str | Path) -> Results:
     >>> pandas.DataFrame(results.angles())                          # doctest: +SKIP
     """
     path = Path(path)
-    lines = _lines(path)
+    lines = read_lines(path, "what --json writes", _ADVICE)
     header = next(lines, None)
     header = header.get("livepose") if isinstance(header, dict) else None
     if not isinstance(header, dict):
-        raise DataError(f"{path} does not begin with the header that --json writes{_ADVICE}")
+        raise DataError(f"{path} does not begin with the header that --json writes; {_ADVICE}")
     if header.get("format") != FORMAT_VERSION:
         raise DataError(
             f"{path} has format {header.get('format')!r}; this livepose reads {FORMAT_VERSION}: "
@@ -121,18 +120,6 @@ def read(path: str | Path) -> Results:
         raise DataError(f"{path}, {said}: {error!r}") from error
     frame, time_s, name = (np.array([place[at] for place in places]) for at in range(3))
     return Results(header, skeleton, frame.astype(np.int64), time_s.astype(float), name, poses)
-
-
-def _lines(path: Path) -> Iterator[Any]:
-    """The value of each line."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            # The last one may be cut off in the middle.
-            yield from (json.loads(line) for line in file if line.endswith("\n"))
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not what --json writes: {error}{_ADVICE}") from error
 
 
 def _skeleton(said: Any) -> Skeleton:

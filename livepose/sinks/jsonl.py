@@ -7,7 +7,7 @@ many times quicker than a general encoder. Its numbers are those of ``Poses.to_d
 import json
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from livepose.errors import DataError
 from livepose.frame import Frame
 from livepose.poses import KeypointState, Poses
 from livepose.sinks.files import LineSink, Rotation
@@ -115,6 +116,17 @@ class JsonLinesSink(LineSink):
 def json_line(value: Any) -> str:
     """One line of JSON, with null for every number that JSON does not know."""
     return json.dumps(_finite(value), allow_nan=False) + "\n"
+
+
+def read_lines(path: Path, what: str, advice: str) -> Iterator[Any]:
+    """The value of each line, but of a last one that was cut off; DataError for another file."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            yield from (json.loads(line) for line in file if line.endswith("\n"))
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is not {what}: {error}; {advice}") from error
 
 
 def _finite(value: Any) -> Any:
