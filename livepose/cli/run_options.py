@@ -56,7 +56,7 @@ class SourceOptions:
     paths: tuple[str, ...] = option(
         (), "any source: index, path, URL or glob", flag="paths", metavar="SOURCE", nargs="*"
     )
-    camera: tuple[str, ...] = option((), "camera index, device path or URL", metavar="N")
+    camera: tuple[str, ...] = option((), "camera index, device path, name or URL", metavar="N")
     video: tuple[str, ...] = option((), "video file", metavar="FILE")
     image: tuple[str, ...] = option((), "images, folders or globs", metavar="PATH", nargs="+")
     source: tuple[str, ...] = option((), "index, path, URL or glob", metavar="ANY")

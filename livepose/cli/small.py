@@ -12,10 +12,10 @@ from livepose.settings import option
 logger = logging.getLogger(__name__)
 
 
-@command("Lists cameras and their modes.")
-def cameras() -> None:
-    """Prints to stdout which cameras there are, and the modes of each."""
-    from livepose.sources.camera import list_cameras, modes
+@command("Lists cameras, their modes and measured fps.")
+def cameras(measure: bool = option(True, "do not switch the cameras on")) -> None:
+    """Prints the cameras to stdout: which there are, their modes, and how fast they really are."""
+    from livepose.sources.camera import list_cameras, measured_fps, modes
 
     found = list_cameras()
     if not found:
@@ -26,6 +26,10 @@ def cameras() -> None:
         print(f"{camera.index}  {camera.name}  ({camera.path})")
         for mode in modes(camera) or ["no modes known"]:
             print(f"     {mode}", flush=True)
+        if measure:
+            fps = measured_fps(camera)
+            silent = "it sends no frames; is it used by another program?"
+            print("     measured:", f"{fps:.1f} fps" if fps else silent, flush=True)
 
 
 @command("Runs on a scene made from two photographs.")

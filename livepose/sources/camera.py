@@ -38,15 +38,16 @@ seconds may be among it.
 
 
 def capture_camera(
-    device: int | str, size_wh: tuple[int, int] | None = None, fps: float | None = None
+    device: str, size_wh: tuple[int, int] | None = None, fps: float | None = None
 ) -> Generator[Frame, None, None]:
     """Frames of a camera as they come; compressed ones (MJPG) are asked for first.
 
     Uncompressed frames of 1280x720 do not fit through USB 2 at 30 a second, which is why the
     order matters: format, then size, then rate.
     """
-    name = _name(device)
-    with _opened(device, _BACKENDS.get(sys.platform, cv2.CAP_ANY)) as capture:
+    place = _place_of(device)  # each time: who is plugged in again may have another number
+    name = _name(place)
+    with _opened(place, _BACKENDS.get(sys.platform, cv2.CAP_ANY)) as capture:
         if not capture.isOpened():
             raise SourceError(f"{name} does not open; {_ADVICE}")
         capture.set(cv2.CAP_PROP_FOURCC, _MJPG)
@@ -55,7 +56,10 @@ def capture_camera(
         if fps is not None:
             capture.set(cv2.CAP_PROP_FPS, fps)
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        logger.info(f"{name} delivers {_mode(capture)}")
+        wanted = ["{}x{}".format(*size_wh)] if size_wh else []
+        wanted += [f"{fps:g} fps"] if fps else []
+        asked = " at ".join(wanted) or "any size"
+        logger.info(f"{name}: asked for {asked} as MJPG, delivers {_mode(capture)}")
         while True:
             grabbed = capture.grab()
             captured_s = time.perf_counter()  # before it is decompressed
@@ -105,7 +109,7 @@ def open_camera(
     rotate: int = 0,
     settings: LiveSettings | None = None,
 ) -> LiveSource:
-    """A camera by index (0 or "0"), device path ("/dev/video0") or address.
+    """A camera by index (0 or "0"), device path ("/dev/video0"), part of its name or address.
 
     Addresses are all that FFmpeg knows: rtsp://, http:// with MJPEG, rtmp://, udp://, ...
     """
@@ -114,9 +118,19 @@ def open_camera(
     if "://" in text:
         stream, hint = partial(capture_stream, text, settings), address_advice(text)
         return LiveSource(stream, name=redacted(text), kind="url", hint=hint, **common)
-    place = int(text) if text.isdecimal() else text
-    camera = partial(capture_camera, place, camera_size, camera_fps)
-    return LiveSource(camera, name=_name(place), kind="camera", **common)
+    camera = partial(capture_camera, text, camera_size, camera_fps)
+    name = _name(int(text) if text.isdecimal() else text)
+    return LiveSource(camera, name=name, kind="camera", **common)
+
+
+def _place_of(device: str) -> int | str:
+    """Index or device path of the camera that is meant, capitals ignored in its name."""
+    if device.isdecimal() or device.startswith("/dev/"):
+        return int(device) if device.isdecimal() else device
+    for camera in list_cameras():
+        if device.lower() in camera.name.lower():
+            return camera.index if camera.path.isdecimal() else camera.path
+    raise SourceError(f"no camera is called {device}; `livepose cameras` lists them")
 
 
 def _name(device: int | str) -> str:
@@ -154,6 +168,16 @@ def modes(camera: Camera) -> list[str]:
         capture.set(cv2.CAP_PROP_FOURCC, _MJPG)
         sizes = _COMMON_SIZES if capture.isOpened() else ()
         return [_mode(capture) for size_wh in sizes if _set_size(capture, size_wh) == size_wh]
+
+
+def measured_fps(camera: Camera, seconds: float = 2.0) -> float | None:
+    """Frames a second that really arrive; None when the camera does not open or sends nothing."""
+    try:
+        with open_camera(camera.index) as source:
+            time.sleep(seconds)
+            return source.fps
+    except SourceError:
+        return None
 
 
 def _first_line(path: Path) -> str:

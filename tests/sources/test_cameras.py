@@ -217,7 +217,8 @@ def test_mjpg_is_asked_for_first_then_size_then_rate_and_gray_becomes_three_chan
         (cv2.CAP_PROP_FRAME_HEIGHT, 720),
         (cv2.CAP_PROP_FPS, 60),
     ]
-    assert said == ["camera 0 delivers 640x480 at 30 fps as YUYV"]
+    asked = "asked for 1280x720 at 60 fps as MJPG"
+    assert said == [f"camera 0: {asked}, delivers 640x480 at 30 fps as YUYV"]
     driver.release.assert_called_once()
 
 
@@ -228,22 +229,31 @@ def test_a_camera_that_does_not_exist_is_an_error(spec, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_cameras_are_listed_without_their_metadata_nodes(tmp_path):
+def test_cameras_are_listed_without_their_metadata_nodes_and_found_by_name(tmp_path, monkeypatch):
     nodes = ("video0", "C920", "0"), ("video1", "C920", "1"), ("video10", "Laptop camera", "0")
     for node, name, index in nodes:
         (tmp_path / node).mkdir()
         (tmp_path / node / "name").write_text(name + "\n")
         (tmp_path / node / "index").write_text(index + "\n")
-    assert list_cameras(tmp_path) == [
+    there = list_cameras(tmp_path)
+    assert there == [
         Camera(0, "/dev/video0", "C920"),
         Camera(10, "/dev/video10", "Laptop camera"),
     ]
+    monkeypatch.setattr(camera, "list_cameras", lambda: there)
+    with pytest.raises(SourceError, match="video10 does not open"):
+        open_camera("laptop")
+    with pytest.raises(SourceError, match="no camera is called Logitech"):
+        open_camera("Logitech")
 
 
 @pytest.mark.usefixtures("driver")
 def test_the_command_lists_what_there_is(monkeypatch, capsys, said):
     monkeypatch.setattr(camera, "list_cameras", lambda: [Camera(0, "/dev/video0", "C920")])
+    monkeypatch.setattr(camera, "measured_fps", lambda _: 29.97)
     assert main(["cameras"]) == 0
-    assert capsys.readouterr().out == "0  C920  (/dev/video0)\n     640x480 at 30 fps as YUYV\n"
+    assert capsys.readouterr().out == (
+        "0  C920  (/dev/video0)\n     640x480 at 30 fps as YUYV\n     measured: 30.0 fps\n"
+    )
     monkeypatch.setattr(camera, "list_cameras", list)
     assert main(["cameras"]) == 3 and said[0].startswith("no camera was found; plug one in")
