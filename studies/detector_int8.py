@@ -103,11 +103,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--detector", type=Path, default=embedded_file(DEFAULT_DETECTOR + SUFFIX))
     for name in ("--images", "--annotations", "--dev-images", "--dev-annotations"):
         parser.add_argument(name, type=Path, required=True)
-    parser.add_argument("--images", type=int, default=96)
+    parser.add_argument("--limit", type=int, default=96, help="of --images (96)")
     chosen = parser.parse_args(argv)
     plain, info = converted(chosen.detector)
     layers = list(convolutions(plain))
-    images = some_images(chosen.images, chosen.annotations, chosen.images)
+    images = some_images(chosen.images, chosen.annotations, chosen.limit)
     limits = measure_limits(plain, images, list(ends_of(layers)), lambda _: None)
     whole = insert_ranges(plain, limits)
     ways = {"f32": (plain, "f32"), "bf16": (plain, "bf16"), "int8": (whole, "")}

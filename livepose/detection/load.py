@@ -6,13 +6,7 @@ from copy import deepcopy
 from pathlib import Path
 
 from livepose.detection.detector import Detector, Engine, YoloDetector
-from livepose.detection.files import (
-    MOST_INPUT_PX,
-    DetectorInfo,
-    exported_person,
-    has_torch,
-    require_torch,
-)
+from livepose.detection.files import MOST_INPUT_PX, DetectorInfo, has_torch, require_torch
 from livepose.errors import DeviceError, UsageError, WeightsError
 from livepose.paths import exists, expanduser
 from livepose.runtimes.select import check_device, cuda_devices
@@ -134,8 +128,7 @@ def _open(path: Path, device: str) -> tuple[Engine, DetectorInfo]:
             )
         from livepose.detection.openvino_engine import open_exported
 
-        engine, classes = open_exported(path)
-        return engine, DetectorInfo(exported_person(path), classes)
+        return open_exported(path)
     if path.suffix not in (".pt", SUFFIX):
         raise WeightsError(
             f"{path} does not look like a detector; expected .pt, {SUFFIX}, .xml, .onnx or a folder"

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.detection.detector import Engine, Predictions
-from livepose.detection.files import DetectorInfo, read_stored
+from livepose.detection.files import DetectorInfo, exported_person, read_stored
 from livepose.detection.openvino_graph import detector_graph, is_known
 from livepose.errors import DeviceError, WeightsError
 from livepose.runtimes.activation_ranges import ActivationRanges, ranges_path, read_ranges
@@ -165,8 +165,8 @@ def _bytes_in(model: Any) -> Any:
     return bytes_in(model, (), (255.0,) * 3, rgb=True).build()
 
 
-def open_exported(path: Path) -> tuple[OpenVinoEngine, int]:
-    """A network that ultralytics exported to OpenVINO (.xml) or ONNX, and how many classes it has.
+def open_exported(path: Path) -> tuple[OpenVinoEngine, DetectorInfo]:
+    """A network that ultralytics exported to OpenVINO (.xml) or ONNX, and what it answers.
 
     It is compiled at each start. WeightsError when it cannot be read, or answers in another form
     than such an export.
@@ -182,4 +182,5 @@ def open_exported(path: Path) -> tuple[OpenVinoEngine, int]:
     graph = StoredGraph(None, path.stem, lambda: _bytes_in(model))
     shape = graph.model.input().get_partial_shape()
     fixed = None if shape.is_dynamic else (shape[2].get_length(), shape[1].get_length())
-    return OpenVinoEngine(graph, fixed), outputs[0][1].get_length() - 4
+    info = DetectorInfo(exported_person(path), outputs[0][1].get_length() - 4)
+    return OpenVinoEngine(graph, fixed), info

@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from livepose.errors import WeightsError
 from livepose.kept import write_whole
-from livepose.networks import build_network
+from livepose.networks import HRNET_WIDTHS, RESNET_BLOCKS, build_network
 from livepose.weights.arrays import Arrays, arrays_sha256, load_arrays
 from livepose.weights.card import Card, read_card, to_metadata
 
 _COUNTER = "num_batches_tracked"
-_WIDTHS = {32: "hrnet_w32", 48: "hrnet_w48"}
-_THIRD_LAYER_BLOCKS = {6: "resnet50", 23: "resnet101", 36: "resnet152"}
+_HRNETS = {width: name for name, width in HRNET_WIDTHS.items()}
+_RESNETS = {blocks[2]: name for name, blocks in RESNET_BLOCKS.items()}
 
 
 def save_checkpoint(path: str | Path, state: Mapping[str, Any], card: Card) -> Card:
@@ -98,11 +98,11 @@ def identify(state: Mapping[str, Any]) -> tuple[str | None, int | None, str]:
     """Network that livepose can build and keypoint count, by names and shapes; and in words."""
     if "stage4.0.branches.0.0.conv1.weight" in state:
         width = state["stage4.0.branches.0.0.conv1.weight"].shape[0]
-        network, words = _WIDTHS.get(width), f"HRNet of width {width}"
+        network, words = _HRNETS.get(width), f"HRNet of width {width}"
     elif "layer4.0.conv1.weight" in state:
         blocks = {name.split(".")[1] for name in state if name.startswith("layer3.")}
         bottlenecks = "layer1.0.conv3.weight" in state
-        network = _THIRD_LAYER_BLOCKS.get(len(blocks)) if bottlenecks else None
+        network = _RESNETS.get(len(blocks)) if bottlenecks else None
         words = "a ResNet of another depth"
     else:
         return None, None, "not a pose network that livepose knows"

@@ -32,26 +32,12 @@ def import_checkpoint(
 ) -> tuple[Path, Card]:
     """Reads a published checkpoint, checks it and writes it as safetensors with a card.
 
-    ``family`` and ``input_hw`` are as in ``read_published``. Without ``output`` the file goes to
-    the cache, where its stem is its name. Returns where it is, and its card.
-    """
-    state, card = read_published(Path(path), family=family, input_hw=input_hw)
-    stem = re.sub(r"(\.(pth|pt|tar|ckpt|bin))+$", "", Path(path).name, flags=re.IGNORECASE)
-    target = Path(output) if output else cached_weights_folder() / (stem + SUFFIX)
-    return target, save_checkpoint(target, state, card)
-
-
-def read_published(
-    path: Path,
-    *,
-    family: str | None = None,
-    input_hw: tuple[int, int] | None = None,
-) -> tuple[State, Card]:
-    """State dict under official names, and card, of a published checkpoint.
-
     Network and keypoints are detected; ``family`` and ``input_hw`` are needed where neither the
-    file nor its name tells them. WeightsError if the file is unsafe, broken, unknown or ambiguous.
+    file nor its name tells them. Without ``output`` the file goes to the cache, where its stem is
+    its name. Returns where it is, and its card. WeightsError if the file is unsafe, broken, unknown
+    or ambiguous.
     """
+    path = Path(path)
     content = open_torch_file(path)
     state = unwrap(content, path)
     is_mmpose = any(name.startswith("backbone.") for name in state)
@@ -77,7 +63,9 @@ def read_published(
         network = build_network(network_name, keypoints)
     check_state(state, network, f"{network_name} with {keypoints} keypoints", path.name)
     require_usable(state, path.name)
-    return state, card
+    stem = re.sub(r"(\.(pth|pt|tar|ckpt|bin))+$", "", path.name, flags=re.IGNORECASE)
+    target = Path(output) if output else cached_weights_folder() / (stem + SUFFIX)
+    return target, save_checkpoint(target, state, card)
 
 
 def unwrap(content: object, path: Path) -> State:

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,17 @@ def compared(images: Path, path: Path, *more: str) -> tuple[list[Any], list[Any]
     document = json.loads(out.read_text())
     pairs = [(one["first"], one["second"]) for one in document["differences"]]
     return document["rows"], pairs
+
+
+@pytest.mark.parametrize("path", sorted(Path("studies").glob("**/*.py")), ids=str)
+def test_each_study_says_what_it_can_be_told(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = import_module(".".join(path.with_suffix("").parts))
+    if hasattr(study, "main"):
+        with pytest.raises(SystemExit, match="0"):
+            study.main(["--help"])
+        assert "usage: python -m studies." in capsys.readouterr().out
 
 
 def test_the_flip_study_shows_what_alignment_is_worth(make_set: MakeSet) -> None:

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from livepose.errors import WeightsError
 from livepose.networks import build_network
-from livepose.weights import import_checkpoint, load_network
+from livepose.weights import Card, import_checkpoint, importing, load_network
 from livepose.weights.arrays import arrays_sha256, load_arrays
-from livepose.weights.importing import read_published
 
 State = dict[str, Tensor]
+Read = Callable[..., tuple[dict[str, Any], Card]]
 
 
 @functools.cache
@@ -29,6 +29,23 @@ def small_state(network: str = "resnet50", keypoints: int = 17) -> State:
         (name, torch.full((), 0.5).to(tensor.dtype).expand(tensor.shape))
         for name, tensor in shapes.items()
     )
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> Read:
+    """Imports, but writes nothing: the state that would be written, and its card."""
+    kept: list[dict[str, Any]] = []
+
+    def keep(target: Path, state: dict[str, Any], card: Card) -> Card:
+        kept.append(state)
+        return card
+
+    def imported(path: Path, family: str | None = None) -> tuple[dict[str, Any], Card]:
+        monkeypatch.setattr(importing, "save_checkpoint", keep)
+        _, card = import_checkpoint(path, family=family)
+        return kept[-1], card
+
+    return imported
 
 
 def bare(state: State) -> object:
@@ -82,15 +99,15 @@ def written(path: Path, content: object) -> Path:
     ],
 )
 def test_every_published_form_gives_the_official_names(
-    wrap: Callable[[State], object], tmp_path: Path
+    wrap: Callable[[State], object], read: Read, tmp_path: Path
 ) -> None:
     state = small_state()
     family = "mmpose" if wrap.__name__ == "wrap" else "hrnet"
     path = written(tmp_path / "some_256x192.pth", wrap(state))
-    read, card = read_published(path, family=family)
+    got, card = read(path, family)
     assert (card.network, card.keypoints, card.input_hw) == ("resnet50", 17, (256, 192))
-    assert set(read) == set(without_counters(state) if wrap is without_counters else state)
-    assert all(tensor.shape == state[name].shape for name, tensor in read.items())
+    assert set(got) == set(without_counters(state) if wrap is without_counters else state)
+    assert all(tensor.shape == state[name].shape for name, tensor in got.items())
 
 
 def test_what_was_imported_loads_as_a_network(tmp_path: Path, cache: Path) -> None:
@@ -128,10 +145,11 @@ def test_the_conventions_of_each_family_are_kept(
     keypoints: int,
     wrap: Callable[[State], object],
     expected: tuple[str, int, float, str],
+    read: Read,
     tmp_path: Path,
 ) -> None:
     path = written(tmp_path / filename, wrap(small_state(network, keypoints)))
-    _, card = read_published(path)
+    _, card = read(path)
     assert (card.alignment, card.blur_kernel, card.sigma, card.colour) == expected
     assert card.skeleton == {17: "coco17", 16: "mpii16"}[keypoints]
 
