@@ -18,11 +18,9 @@ from livepose.weights import Card
 
 ops = ov.opset13
 
-BN_EPSILON = 1e-5
-COUNTER = "num_batches_tracked"
-HRNET, RESNET = "hrnet_w", "resnet"
 Tensors = Mapping[str, NDArray[Any]]
 Floats = NDArray[np.float32]
+Block = Callable[..., Any]
 
 
 class Layers:
@@ -33,11 +31,11 @@ class Layers:
     """
 
     def __init__(
-        self, tensors: Tensors, what: str, epsilon: float = BN_EPSILON, prefix: str = "network."
+        self, tensors: Tensors, what: str, epsilon: float = 1e-5, prefix: str = "network."
     ) -> None:
         self._tensors, self._what, self._prefix = tensors, what, prefix
         self._epsilon = np.float32(epsilon)
-        self._left = {name for name in tensors if not name.endswith(COUNTER)}
+        self._left = {name for name in tensors if not name.endswith("num_batches_tracked")}
 
     def take(self, name: str) -> Floats:
         """The tensor of this name as float32."""
@@ -53,7 +51,7 @@ class Layers:
     def count(self, name: str) -> int:
         """How many numbered layers there are below this name."""
         below = [one[len(name) + 1 :] for one in self._tensors if one.startswith(f"{name}.")]
-        return max((int(one.split(".")[0]) for one in below), default=-1) + 1
+        return 1 + max((int(one.split(".")[0]) for one in below), default=-1)
 
     def require_all_used(self) -> None:
         """Raises WeightsError if there is a tensor that no layer took."""
@@ -77,8 +75,9 @@ class Layers:
     def doubling(self, features: Any, name: str, norm: str) -> Any:
         """A transposed convolution (4x4) that doubles the size, and its batch norm."""
         weights, bias = self._folded(name, norm, axis=1)
-        steps: dict[str, Any] = {"pads_begin": [1, 1], "pads_end": [1, 1], "dilations": [1, 1]}
-        made = ops.convolution_backprop_data(features, constant(weights), [2, 2], **steps)
+        ones: Any = [1, 1]
+        make, kernel = ops.convolution_backprop_data, constant(weights)
+        made = make(features, kernel, [2, 2], pads_begin=ones, pads_end=ones, dilations=ones)
         return self._finished(made, name, bias)
 
     def _folded(self, name: str, norm: str | None, axis: int = 0) -> tuple[Floats, Floats | None]:
@@ -100,9 +99,6 @@ class Layers:
         return made if bias is None else ops.add(made, constant(bias.reshape(1, -1, 1, 1)))
 
 
-Block = Callable[[Layers, Any, str, int], Any]
-
-
 def constant(values: Any, kind: type = np.float32) -> Any:
     """A constant of the graph."""
     return ops.constant(np.asarray(values, dtype=kind))
@@ -111,33 +107,22 @@ def constant(values: Any, kind: type = np.float32) -> Any:
 def pose_graph(tensors: Tensors, card: Card, what: str) -> Any:
     """A pose network as a model: normalised images f32 (B, 3, h, w) to its output, B free.
 
-    Height and width are the card's; where both are multiples of ``BEST_STEP_PX`` the model may be
-    reshaped to others that are. WeightsError when the tensors are not those of the network that the
-    card names.
+    Height and width are the card's. WeightsError when the tensors are not those of the network that
+    the card names.
     """
     layers = Layers(tensors, what)
     images = ops.parameter([-1, 3, *card.input_hw], np.float32)
     try:
-        maps = (_hrnet if card.network.startswith(HRNET) else _resnet)(layers, images)
+        maps = (_hrnet if card.network.startswith("hrnet") else _resnet)(layers, images)
         model = ov.Model([ops.result(maps)], [images], card.network)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise WeightsError(f"{what} does not fit {card.network}: {reason}") from None
     layers.require_all_used()
-    _require_named_network(layers, card, what, model)
+    keypoints = model.output(0).get_partial_shape()[1].get_length()
+    if keypoints != card.keypoints:
+        raise WeightsError(f"{what} has {keypoints} keypoints; its card says {card.keypoints}")
     return model
-
-
-def _require_named_network(layers: Layers, card: Card, what: str, model: Any) -> None:
-    got = f"{RESNET}{3 * sum(layers.count(f'layer{number}') for number in range(1, 5)) + 2}"
-    if card.network.startswith(HRNET):
-        got = f"{HRNET}{layers.take('stage2.0.branches.0.0.conv1.weight').shape[0]}"
-    maps = model.output(0).get_partial_shape()[1].get_length()
-    if (got, maps) != (card.network, card.keypoints):
-        raise WeightsError(
-            f"{what} is {got} with {maps} keypoints; {card.network} with {card.keypoints} "
-            "keypoints was wanted"
-        )
 
 
 def _hrnet(layers: Layers, images: Any) -> Any:

@@ -11,6 +11,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -152,14 +153,12 @@ class Candidate(NamedTuple):
 def _candidates(path: Path, runtime: str, device: str, precision: str) -> list[Candidate]:
     """Ways to run these weights that fit what was asked for, best first; one at least."""
     place, own, any_precision = check_device(device), not is_third_party(path), precision == "auto"
-    on_cpu = place in ("auto", "cpu")
-    gpu, why = ("", "") if on_cpu else (place, "")
+    on_cpu, why, ways = place in ("auto", "cpu"), "", list[Candidate]()
     if place == "auto" and runtime != "openvino" and cuda_devices():
-        gpu, why = "cuda:0", "a CUDA GPU is there"
-    ways: list[Candidate] = []
-    if gpu and own and precision != "int8":
-        usual = "f32" if gpu == "mps" else "f16"
-        ways.append(Candidate("torch", gpu, usual if any_precision else precision, why))
+        place, why = "cuda:0", "a CUDA GPU is there"
+    if place not in ("auto", "cpu") and own and precision != "int8":
+        usual = "f32" if place == "mps" else "f16"
+        ways.append(Candidate("torch", place, usual if any_precision else precision, why))
     if on_cpu:
         quick = () if runtime == "torch" else quick_precisions()
         if own and (precision == "int8" or ("int8" in quick and ranges_path(path).is_file())):
@@ -203,32 +202,31 @@ def _open_first(path: Path, input_hw: tuple[int, int] | None, *asked: str) -> Ru
 def _open(path: Path, card: Card, way: Candidate, title: str) -> Runtime:
     """The network run this way; it was seen to find people where it should, and is told of."""
     made: Runtime
-    if way.runtime == "torch":
-        _require_torch("runtime torch")
-        from livepose.runtimes.torch import open_torch
+    try:
+        if way.runtime == "torch":
+            from livepose.runtimes.torch import open_torch
 
-        made = open_torch(path, card, way.device, way.precision)
-    else:
-        try:
+            made = open_torch(path, card, way.device, way.precision)
+        else:
             from livepose.runtimes.openvino_pose import open_openvino
-        except ImportError as error:
-            raise DeviceError(
-                f"OpenVINO cannot be imported ({error}); install it with 'pip install openvino', "
-                "or use --runtime torch"
-            ) from None
-        made = open_openvino(path, card, way.precision)
+
+            made = open_openvino(path, card, way.precision)
+    except ImportError as error:
+        raise DeviceError(
+            f"runtime {way.runtime} cannot be imported ({error}); pip install openvino, or "
+            "'livepose[torch]' for torch, or choose another --runtime"
+        ) from None
     logger.info(f"pose: {title} on {way}" + (f" ({way.why})" if way.why else ""))
     return made
 
 
 def quick_precisions() -> tuple[str, ...]:
     """In what OpenVINO is quicker than in f32 on this processor; nothing where it is not there."""
-    try:
-        from livepose.runtimes import openvino
-    except ImportError:
-        return ()
-    there = {"int8": openvino.gains_by_int8(), "bf16": openvino.has_bf16()}
-    return tuple(name for name, is_there in there.items() if is_there)
+    with suppress(ImportError):
+        from livepose.runtimes.openvino import gains_by_int8, has_bf16
+
+        return ("int8",) * gains_by_int8() + ("bf16",) * has_bf16()
+    return ()
 
 
 def check_device(device: str) -> str:
@@ -240,41 +238,24 @@ def check_device(device: str) -> str:
         return device
     if not re.fullmatch(r"mps|cuda(:[0-9]+)?", device):
         raise UsageError(f"device: expected auto, cpu, cuda, cuda:N or mps, got {device!r}")
-    _require_torch(f"device {device}")
-    index = int(device.partition(":")[2] or 0)
-    if device == "mps":
+    found, index = cuda_devices(), int(device.partition(":")[2] or 0)
+    if device == "mps" and find_spec("torch"):
         import torch
 
-        found, place = int(torch.backends.mps.is_available()), device
-    else:
-        found, place = cuda_devices(), f"cuda:{index}"
+        found = int(torch.backends.mps.is_available())
     if index >= found:
         raise DeviceError(
             f"device {device} was asked for, and torch sees {found} such GPUs here; install a "
             "build of torch and a driver for it ('livepose doctor' helps), or use --device cpu"
         )
-    return place
-
-
-def _require_torch(what: str) -> None:
-    if not _has_torch():
-        raise DeviceError(
-            f"{what} needs torch, which is not installed; install it with "
-            "pip install 'livepose[torch]'"
-        )
-
-
-def _has_torch() -> bool:
-    return "torch" in sys.modules or find_spec("torch") is not None
+    return device if device == "mps" else f"cuda:{index}"
 
 
 def cuda_devices() -> int:
     """CUDA GPUs that torch can use; torch, which takes seconds, is loaded only with a driver."""
     marks = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg", "/dev/nvhost-ctrl")
-    has_driver = sys.platform == "win32" or shutil.which("nvidia-smi")
-    if not _has_torch() or not (
-        has_driver or "torch" in sys.modules or any(Path(mark).exists() for mark in marks)
-    ):
+    has_driver = sys.platform == "win32" or any(Path(mark).exists() for mark in marks)
+    if not find_spec("torch") or not (has_driver or shutil.which("nvidia-smi")):
         return 0
     import torch
 

@@ -5,9 +5,9 @@ runtime is given the same crops of four people as the reference; one whose keypo
 is not used.
 """
 
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -31,8 +31,7 @@ SCORE_LIMIT = 0.1
 """Largest median difference of scores, as a part of the reference's."""
 
 
-@dataclass(frozen=True)
-class Shift:
+class Shift(NamedTuple):
     """How far keypoints lie from the reference's: pixels of the crop, and parts of the score."""
 
     median_px: float
@@ -51,10 +50,9 @@ def people() -> NDArray[np.uint8]:
 
 def probe_crops(card: Card) -> Crops:
     """Crops uint8 (4, h, w, 3) of four people; the same ones every time."""
-    height, width = card.input_hw
-    small = height <= people().shape[1]
-    how = cv2.INTER_AREA if small else cv2.INTER_CUBIC
-    crops = [cv2.resize(person, (width, height), interpolation=how) for person in people()]
+    size_wh, smaller = card.input_hw[::-1], card.input_hw[0] <= people().shape[1]
+    how = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+    crops = [cv2.resize(person, size_wh, interpolation=how) for person in people()]
     return np.stack(crops).astype(np.uint8)
 
 
@@ -72,16 +70,12 @@ def keypoint_shift(heatmaps: Heatmaps, reference: Heatmaps, blur_kernel: int) ->
     return Shift(float(np.median(moved_px)), float(tail), float(np.median(off)))
 
 
-def require_agreement(runtime: Runtime, reference: Heatmaps) -> Shift:
-    """How the runtime's keypoints of the probes differ from the reference's.
-
-    DeviceError when they lie elsewhere.
-    """
+def require_agreement(runtime: Runtime, reference: Heatmaps) -> None:
+    """DeviceError when the runtime's keypoints of the probes lie elsewhere than the reference's."""
     shift = keypoint_shift(runtime(probe_crops(runtime.card)), reference, runtime.card.blur_kernel)
     limit_px = LIMITS_PX[runtime.precision]
     limits = limit_px, TAIL * limit_px, SCORE_LIMIT
-    found = shift.median_px, shift.tail_px, shift.score
-    if not all(value <= limit for value, limit in zip(found, limits, strict=True)):  # NaN too
+    if not all(value <= limit for value, limit in zip(shift, limits, strict=True)):  # NaN too
         raise DeviceError(
             f"{runtime.name} on {runtime.device} in {runtime.precision} finds other keypoints "
             f"than torch in f32 (moved by {shift.median_px:.2f} px of the crop in the median and "
@@ -89,4 +83,3 @@ def require_agreement(runtime: Runtime, reference: Heatmaps) -> Shift:
             f"{limit_px:g} px, {TAIL * limit_px:g} px and {SCORE_LIMIT:.0%} expected); use "
             "--precision f32 or --device cpu"
         )
-    return shift

@@ -1,6 +1,5 @@
 """ONNX and OpenVINO networks of other people run by what their model config says."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from warnings import catch_warnings, simplefilter
@@ -11,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from reference import relative_error
 
-from livepose.cli import main
 from livepose.errors import UsageError, WeightsError
 from livepose.heatmaps import decode
 from livepose.runtimes import open_runtime
@@ -128,18 +126,3 @@ def test_foreign_networks_run_in_openvino_only(
 ) -> None:
     with pytest.raises(UsageError, match=sentence):
         open_runtime(tinypose, **choice)
-
-
-def test_a_photograph_goes_through_the_pipeline_with_somebody_elses_network(
-    tinypose: Path, shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    image, found = shared / "images" / "standing_dim_room.jpg", tmp_path / "found.jsonl"
-    words = ["--image", str(image), "--weights", str(tinypose), "--no-window"]
-    assert main([*words, "--detector", "embedded", "--json", str(found)]) == 0
-    assert "(t.xml) on openvino, cpu, f32" in capsys.readouterr().err
-    lines = [json.loads(line) for line in found.read_text().splitlines()]
-    (person,) = next(line["people"] for line in lines if "people" in line)
-    x, y = np.array([point[:2] if point else (np.nan, np.nan) for point in person["keypoints"]]).T
-    assert y[0] < y[5] < y[11], "nose, left shoulder, left hip"
-    assert x[6] < x[5], "he faces the camera"
-    assert ((x > 379) & (x < 560) & (y > 28) & (y < 512)).mean() > 0.8

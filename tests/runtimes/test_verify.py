@@ -36,8 +36,7 @@ class Canned:
 @pytest.mark.parametrize("precision", LIMITS_PX)
 def test_small_differences_pass(precision: str) -> None:
     near = heatmaps(0.8 * LIMITS_PX[precision], scale=0.97)
-    shift = require_agreement(Canned(near, precision), heatmaps())
-    assert shift.median_px <= LIMITS_PX[precision]
+    require_agreement(Canned(near, precision), heatmaps())
 
 
 @pytest.mark.parametrize(
