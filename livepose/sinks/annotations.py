@@ -19,6 +19,8 @@ from livepose.sinks.files import FolderSink, FrameNames, WholeFile, write_whole
 from livepose.sinks.sink import Sink, check_file, check_folder
 from livepose.skeletons import COCO17
 
+Floats = NDArray[np.float64]
+
 _PERSON = 1
 _VISIBILITY = np.zeros(len(KeypointState), dtype=np.int64)
 _VISIBILITY[[KeypointState.SEEN, KeypointState.PROPAGATED]] = 2
@@ -150,15 +152,12 @@ class CocoDatasetSink(Sink):
 
 def _annotation(person: Poses, size_wh: tuple[int, int]) -> dict[str, Any]:
     """One person (P = 1) of a data set, without the numbers of annotation and image."""
-    flags = _flags(person, size_wh)
-    points = np.where(flags[:, None] > 0, person.keypoints_xy[0], 0.0).round(2).tolist()
-    left, top, width, height = _box_xywh(person, size_wh).round(2).tolist()
+    points, box = _labelled(person, size_wh)
+    left, top, width, height = box.round(2).tolist()
     return {
         "category_id": _PERSON,
-        "keypoints": [
-            one for xy, flag in zip(points, flags.tolist(), strict=True) for one in (*xy, flag)
-        ],
-        "num_keypoints": int((flags > 0).sum()),
+        "keypoints": [v for x, y, flag in points.round(2).tolist() for v in (x, y, int(flag))],
+        "num_keypoints": int((points[:, 2] > 0).sum()),
         "bbox": [left, top, width, height],
         "area": round(width * height, 2),
         "iscrowd": 0,
@@ -167,17 +166,17 @@ def _annotation(person: Poses, size_wh: tuple[int, int]) -> dict[str, Any]:
     }
 
 
-def _flags(person: Poses, size_wh: tuple[int, int]) -> NDArray[np.int64]:
-    """COCO's flag of each keypoint of one person (P = 1); 0 outside of the image."""
+def _labelled(person: Poses, size_wh: tuple[int, int]) -> tuple[Floats, Floats]:
+    """Of one person (P = 1) x, y and COCO's flag, (K, 3), and the box's left, top, width, height.
+
+    Keypoints outside of the image are zeros, and the box is cut there.
+    """
     xy = person.keypoints_xy[0]
     inside = ((xy >= 0) & (xy <= np.array(size_wh) - 1)).all(axis=1)
-    return np.where(inside, _VISIBILITY[person.keypoint_states[0]], 0)
-
-
-def _box_xywh(person: Poses, size_wh: tuple[int, int]) -> NDArray[np.float64]:
-    """Left, top, width and height of a person's box, cut at the image."""
-    edges = np.clip(np.nan_to_num(person.boxes_xyxy[0]), 0.0, np.array([*size_wh, *size_wh]))
-    return np.concatenate([edges[:2], np.maximum(edges[2:] - edges[:2], 0.0)])
+    flags = np.where(inside, _VISIBILITY[person.keypoint_states[0]], 0)[:, None]
+    edges = np.clip(np.nan_to_num(person.boxes_xyxy[0]), 0.0, np.tile(size_wh, 2))
+    box = np.concatenate([edges[:2], np.maximum(edges[2:] - edges[:2], 0.0)])
+    return np.concatenate([np.where(flags > 0, xy, 0.0), flags], axis=1), box
 
 
 class YoloPoseSink(FolderSink):
@@ -206,14 +205,12 @@ class YoloPoseSink(FolderSink):
 
 def _yolo_line(person: Poses, size_wh: tuple[int, int]) -> str:
     """One person (P = 1) as a line of YOLO-pose labels."""
-    size = np.array(size_wh, dtype=np.float64)
-    left_top, wh = np.split(_box_xywh(person, size_wh), 2)
-    flags = _flags(person, size_wh)
+    points, box = _labelled(person, size_wh)
     # A share of 0 is the image's edge, half a pixel before the centre of its first pixel.
-    shares = np.where(flags[:, None] > 0, (person.keypoints_xy[0] + 0.5) / size, 0.0)
-    box = np.concatenate([(left_top + wh / 2) / size, wh / size])
-    points = (f"{x:.6f} {y:.6f} {flag}" for (x, y), flag in zip(shares, flags, strict=True))
-    return " ".join(["0", *(f"{value:.6f}" for value in box), *points])
+    points[:, :2] = np.where(points[:, 2:] > 0, (points[:, :2] + 0.5) / size_wh, 0.0)
+    shares = *((box[:2] + box[2:] / 2) / size_wh), *(box[2:] / size_wh)
+    keypoints = (f"{x:.6f} {y:.6f} {flag:.0f}" for x, y, flag in points)
+    return " ".join(["0", *(f"{share:.6f}" for share in shares), *keypoints])
 
 
 class OpenPoseSink(FolderSink):
@@ -236,7 +233,7 @@ class OpenPoseSink(FolderSink):
         write_whole(path, json.dumps({"version": 1.3, "people": people}, allow_nan=False))
 
 
-def body_25(person: Poses) -> NDArray[np.float64]:
+def body_25(person: Poses) -> Floats:
     """One person (P = 1) as (25, 3): x, y, score; zeros where a point is missing."""
     points = np.zeros((25, 3))
     names = {name: index for index, name in enumerate(person.skeleton.keypoints)}
