@@ -20,16 +20,14 @@ INT8_VERSION = 1
 """Raised when the graph that is made of the same ranges changes."""
 WEIGHT_TOP = 127
 STEPS = 256
-PREFIX = "__module."
 MOVING = ("Concat", "Split", "VariadicSplit", "MaxPool", "Interpolate")
 """Layers that only move numbers: what comes out is rounded if what goes in was."""
 
 
 def convolutions(model: Any) -> dict[str, Any]:
-    """The convolutions of a converted graph by the names of the torch modules that they were."""
+    """The convolutions of a graph by the names of the torch modules that they were."""
     nodes = [node for node in model.get_ordered_ops() if node.get_type_name() == "Convolution"]
-    names = (str(node.get_friendly_name()).split("/")[0].removeprefix(PREFIX) for node in nodes)
-    return dict(zip(names, nodes, strict=True))
+    return {str(node.get_friendly_name()): node for node in nodes}
 
 
 def entering(convolution: Any) -> dict[str, Any]:

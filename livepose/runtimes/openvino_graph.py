@@ -6,7 +6,6 @@ to be used, and each layer has to have its tensors.
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,6 @@ ops = ov.opset13
 
 Tensors = Mapping[str, NDArray[Any]]
 Floats = NDArray[np.float32]
-Block = Callable[..., Any]
 
 
 class Layers:
@@ -99,9 +97,88 @@ class Layers:
         return made if bias is None else ops.add(made, constant(bias.reshape(1, -1, 1, 1)))
 
 
-def constant(values: Any, kind: type = np.float32) -> Any:
-    """A constant of the graph."""
-    return ops.constant(np.asarray(values, dtype=kind))
+class _PoseLayers(Layers):
+    """The layers of HRNet and of SimpleBaseline, each below a name of its tensors."""
+
+    def hrnet(self, images: Any) -> Any:
+        features = self.active(images, "conv1", "bn1", 2)
+        features = self.active(features, "conv2", "bn2", 2)
+        branches = [self.row(features, "layer1", self.bottleneck)]
+        for number in (2, 3, 4):
+            name = f"transition{number - 1}"
+            branches = [self.grown(branches, f"{name}.{index}", index) for index in range(number)]
+            for module in range(self.count(f"stage{number}")):
+                branches = self.exchange(branches, f"stage{number}.{module}")
+        return self.convolution(branches[0], "final_layer")
+
+    def simple_baseline(self, images: Any) -> Any:
+        features = self.active(images, "conv1", "bn1", 2)
+        features = ops.max_pool(features, [2, 2], [1, 1], [1, 1], [1, 1], [3, 3]).output(0)
+        for number in range(1, 5):
+            features = self.row(features, f"layer{number}", self.bottleneck, min(number, 2))
+        name = "deconv_layers"
+        for index in range(0, self.count(name), 3):
+            features = ops.relu(self.doubling(features, f"{name}.{index}", f"{name}.{index + 1}"))
+        height, width = (side // 4 for side in _size_hw(images))
+        return _within(self.convolution(features, "final_layer"), height, width)
+
+    def active(self, features: Any, name: str, norm: str, stride: int = 1) -> Any:
+        return ops.relu(self.convolution(features, name, norm, stride))
+
+    def step(self, features: Any, name: str, stride: int = 1) -> Any:
+        """A convolution and its batch norm in a sequence."""
+        return self.convolution(features, f"{name}.0", f"{name}.1", stride)
+
+    def row(self, features: Any, name: str, block: Callable[..., Any], stride: int = 1) -> Any:
+        """Blocks one after the other; the first one may change the size."""
+        for index in range(self.count(name)):
+            features = block(features, f"{name}.{index}", 1 if index else stride)
+        return features
+
+    def basic(self, features: Any, name: str, stride: int) -> Any:
+        out = self.active(features, f"{name}.conv1", f"{name}.bn1", stride)
+        return ops.relu(ops.add(self.convolution(out, f"{name}.conv2", f"{name}.bn2"), features))
+
+    def bottleneck(self, features: Any, name: str, stride: int) -> Any:
+        beside, changed = features, f"{name}.downsample"
+        if self.has(changed):
+            beside = self.step(features, changed, stride)
+        out = self.active(features, f"{name}.conv1", f"{name}.bn1")
+        out = self.active(out, f"{name}.conv2", f"{name}.bn2", stride)
+        return ops.relu(ops.add(self.convolution(out, f"{name}.conv3", f"{name}.bn3"), beside))
+
+    def grown(self, branches: list[Any], name: str, index: int) -> Any:
+        """A branch of the next stage: as it is, of another width, or grown out of the last."""
+        if index >= len(branches):
+            return ops.relu(self.step(branches[-1], f"{name}.0", 2))
+        return ops.relu(self.step(branches[index], name)) if self.has(name) else branches[index]
+
+    def exchange(self, branches: list[Any], name: str) -> list[Any]:
+        """Runs every branch by itself, then adds all branches, resampled, into each output."""
+        branches = [
+            self.row(branch, f"{name}.branches.{index}", self.basic)
+            for index, branch in enumerate(branches)
+        ]
+        outputs = []
+        for target in range(self.count(f"{name}.fuse_layers")):
+            total, *others = (
+                self.brought(branch, f"{name}.fuse_layers.{target}.{source}", target - source)
+                for source, branch in enumerate(branches)
+            )
+            for other in others:
+                total = ops.add(total, _within(other, *_size_hw(total)))
+            outputs.append(ops.relu(total))
+        return outputs
+
+    def brought(self, features: Any, name: str, down: int) -> Any:
+        """A branch in the size and width of the one so many levels down, where it is coarser."""
+        if down < 0:
+            return enlarged(self.step(features, name), 1 << -down)
+        for index in range(down):
+            features = self.step(features, f"{name}.{index}", 2)
+            if index < down - 1:
+                features = ops.relu(features)
+        return features
 
 
 def pose_graph(tensors: Tensors, card: Card, what: str) -> Any:
@@ -110,11 +187,11 @@ def pose_graph(tensors: Tensors, card: Card, what: str) -> Any:
     Height and width are the card's. WeightsError when the tensors are not those of the network that
     the card names.
     """
-    layers = Layers(tensors, what)
+    layers = _PoseLayers(tensors, what)
     images = ops.parameter([-1, 3, *card.input_hw], np.float32)
+    make = layers.hrnet if card.network.startswith("hrnet") else layers.simple_baseline
     try:
-        maps = (_hrnet if card.network.startswith("hrnet") else _resnet)(layers, images)
-        model = ov.Model([ops.result(maps)], [images], card.network)
+        model = ov.Model([ops.result(make(images))], [images], card.network)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise WeightsError(f"{what} does not fit {card.network}: {reason}") from None
@@ -125,82 +202,16 @@ def pose_graph(tensors: Tensors, card: Card, what: str) -> Any:
     return model
 
 
-def _hrnet(layers: Layers, images: Any) -> Any:
-    features = ops.relu(layers.convolution(images, "conv1", "bn1", 2))
-    features = ops.relu(layers.convolution(features, "conv2", "bn2", 2))
-    branches = [_row(layers, features, "layer1", _bottleneck)]
-    for number in (2, 3, 4):
-        name = f"transition{number - 1}"
-        branches = [
-            _transition(layers, branches, f"{name}.{index}", index) for index in range(number)
-        ]
-        for module in range(layers.count(f"stage{number}")):
-            branches = _exchange(layers, branches, f"stage{number}.{module}")
-    return layers.convolution(branches[0], "final_layer")
+def constant(values: Any, kind: type = np.float32) -> Any:
+    """A constant of the graph."""
+    return ops.constant(np.asarray(values, dtype=kind))
 
 
-def _resnet(layers: Layers, images: Any) -> Any:
-    features = ops.relu(layers.convolution(images, "conv1", "bn1", 2))
-    features = ops.max_pool(features, [2, 2], [1, 1], [1, 1], [1, 1], [3, 3]).output(0)
-    for number in range(1, 5):
-        features = _row(layers, features, f"layer{number}", _bottleneck, 1 if number == 1 else 2)
-    for index in range(0, layers.count("deconv_layers"), 3):
-        doubled = layers.doubling(features, f"deconv_layers.{index}", f"deconv_layers.{index + 1}")
-        features = ops.relu(doubled)
-    height, width = (side // 4 for side in _size_hw(images))
-    return _within(layers.convolution(features, "final_layer"), height, width)
-
-
-def _row(layers: Layers, features: Any, name: str, block: Block, stride: int = 1) -> Any:
-    """Blocks one after the other; the first one may change the size."""
-    for index in range(layers.count(name)):
-        features = block(layers, features, f"{name}.{index}", 1 if index else stride)
-    return features
-
-
-def _basic(layers: Layers, features: Any, name: str, stride: int = 1) -> Any:
-    out = ops.relu(layers.convolution(features, f"{name}.conv1", f"{name}.bn1", stride))
-    return ops.relu(ops.add(layers.convolution(out, f"{name}.conv2", f"{name}.bn2"), features))
-
-
-def _bottleneck(layers: Layers, features: Any, name: str, stride: int = 1) -> Any:
-    shortcut = features
-    if layers.has(f"{name}.downsample"):
-        shortcut = _step(layers, features, f"{name}.downsample", stride, active=False)
-    out = ops.relu(layers.convolution(features, f"{name}.conv1", f"{name}.bn1"))
-    out = ops.relu(layers.convolution(out, f"{name}.conv2", f"{name}.bn2", stride))
-    return ops.relu(ops.add(layers.convolution(out, f"{name}.conv3", f"{name}.bn3"), shortcut))
-
-
-def _step(layers: Layers, features: Any, name: str, stride: int, active: bool = True) -> Any:
-    """A convolution and its batch norm in a sequence."""
-    out = layers.convolution(features, f"{name}.0", f"{name}.1", stride)
-    return ops.relu(out) if active else out
-
-
-def _transition(layers: Layers, branches: list[Any], name: str, index: int) -> Any:
-    """A branch of the next stage: as it is, with its width changed, or grown out of the last."""
-    if index >= len(branches):
-        return _step(layers, branches[-1], f"{name}.0", 2)
-    return _step(layers, branches[index], name, 1) if layers.has(name) else branches[index]
-
-
-def _exchange(layers: Layers, branches: list[Any], name: str) -> list[Any]:
-    """Runs every branch by itself, then adds all branches, resampled, into each output."""
-    branches = [
-        _row(layers, branch, f"{name}.branches.{index}", _basic)
-        for index, branch in enumerate(branches)
-    ]
-    outputs = range(layers.count(f"{name}.fuse_layers"))
-    bring = partial(_bring, layers, branches, f"{name}.fuse_layers")
-    return [_sum([bring(source, target) for source in range(len(branches))]) for target in outputs]
-
-
-def _sum(terms: list[Any]) -> Any:
-    total, *others = terms
-    for term in others:
-        total = ops.add(total, _within(term, *_size_hw(total)))
-    return ops.relu(total)
+def enlarged(features: Any, times: int) -> Any:
+    """Each cell so many times in both directions."""
+    scales, axes = constant([times, times]), constant([2, 3], np.int64)
+    how = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    return ops.interpolate(features, scales, "nearest", "scales", axes=axes, **how)
 
 
 def _size_hw(features: Any) -> tuple[int, int]:
@@ -214,21 +225,3 @@ def _within(features: Any, height: int, width: int) -> Any:
         return features
     ends, axes = constant([height, width], np.int64), constant([2, 3], np.int64)
     return ops.slice(features, constant([0, 0], np.int64), ends, constant([1, 1], np.int64), axes)
-
-
-def _bring(layers: Layers, branches: list[Any], name: str, source: int, target: int) -> Any:
-    """Branch ``source`` in the size and width of branch ``target``."""
-    features, name = branches[source], f"{name}.{target}.{source}"
-    if source > target:
-        return enlarged(_step(layers, features, name, 1, active=False), 1 << (source - target))
-    for step in range(target - source):
-        last = step == target - source - 1
-        features = _step(layers, features, f"{name}.{step}", 2, active=not last)
-    return features
-
-
-def enlarged(features: Any, times: int) -> Any:
-    """Each cell so many times in both directions."""
-    scales, axes = constant([times, times]), constant([2, 3], np.int64)
-    how = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-    return ops.interpolate(features, scales, "nearest", "scales", axes=axes, **how)
