@@ -4,6 +4,7 @@ import importlib.util
 import os
 import random
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -57,21 +58,24 @@ def test_a_second_start_takes_what_was_compiled_and_not_what_was_compiled_of_oth
     assert [hits(path), hits(path)] == [0, 1]
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", b"\x80\x04."])
-def test_a_broken_file_is_compiled_again_and_heals(path: Path, content: bytes) -> None:
-    run(path)
-    kept(path).write_bytes(content)
-    assert [hits(path), hits(path)] == [0, 1]
-
-
-def test_no_flipped_bit_of_the_cache_is_believed(path: Path) -> None:
-    run(path)
+def flipped(content: bytes) -> bytes:
     chance = random.Random(20)
-    for _ in range(2):
-        content = bytearray(kept(path).read_bytes())
-        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
-        kept(path).write_bytes(bytes(content))
-        assert hits(path) == 0
+    changed = bytearray(content)
+    changed[chance.randrange(len(changed))] ^= 1 << chance.randrange(8)
+    return bytes(changed)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [lambda _: b"", lambda _: b"\x80\x04.", lambda content: content[:-50], flipped],
+    ids=["empty", "a pickle", "cut short", "a flipped bit"],
+)
+def test_a_broken_file_is_compiled_again_and_heals(
+    path: Path, damaged: Callable[[bytes], bytes]
+) -> None:
+    run(path)
+    kept(path).write_bytes(damaged(kept(path).read_bytes()))
+    assert [hits(path), hits(path)] == [0, 1]
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives away")

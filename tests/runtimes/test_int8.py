@@ -8,9 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from livepose.heatmaps import decode
 from livepose.runtimes import open_runtime, select, verify
 from livepose.runtimes.activation_ranges import (
     ActivationRanges,
@@ -22,19 +20,8 @@ from livepose.runtimes.activation_ranges import (
 from livepose.runtimes.int8 import convolutions, entering, insert_ranges
 from livepose.runtimes.openvino import ov
 from livepose.runtimes.openvino_pose import PoseNetwork
-from livepose.weights import read_card
-from livepose.weights.places import DEFAULT_POSE, SUFFIX, embedded_file
-
-Photographs = Callable[[tuple[int, int]], NDArray[np.uint8]]
-
-
-@pytest.fixture
-def shipped() -> Path:
-    """The embedded weights, if ranges for them are there."""
-    path = embedded_file(DEFAULT_POSE + SUFFIX)
-    if path is None or not ranges_path(path).is_file():
-        pytest.skip(f"there are no INT8 ranges for {DEFAULT_POSE} in this checkout")
-    return path
+from livepose.runtimes.verify import keypoint_shift, probe_crops
+from livepose.weights import find_weights, read_card
 
 
 @pytest.fixture
@@ -49,8 +36,13 @@ def resnet(resnet_file: Path, tmp_path: Path) -> tuple[Path, ActivationRanges]:
     return path, ranges
 
 
-def test_ranges_of_other_weights_are_refused(resnet: tuple[Path, ActivationRanges]) -> None:
+def test_ranges_of_other_weights_are_refused_and_missing_ones_asked_for(
+    resnet: tuple[Path, ActivationRanges],
+) -> None:
     path, _ = resnet
+    missing = path.with_name("other.safetensors")
+    with pytest.raises(RangesError, match=r"needs other.int8.json beside .* 'livepose quantise"):
+        read_ranges(missing, "1" * 64)
     for sha256, has in (("1" * 64, "111111111111"), ("", "no hash")):
         with pytest.raises(RangesError, match=f"was made for other weights .* has {has}"):
             read_ranges(path, sha256)
@@ -91,23 +83,13 @@ def test_stale_ranges_are_said_and_not_used(
         open_runtime(path, precision="int8")
 
 
-def test_int8_without_ranges_says_how_to_make_them(resnet_file: Path) -> None:
-    with pytest.raises(RangesError, match=r"needs resnet14.int8.json .* 'livepose quantise"):
-        open_runtime(resnet_file, precision="int8")
-
-
-def test_ranges_of_another_network_are_refused(resnet: tuple[Path, ActivationRanges]) -> None:
-    path, ranges = resnet
-    model = PoseNetwork(path, read_card(path)).plain.model
-    with pytest.raises(RangesError, match=r"1 of \d+ layers .* \(first: network.nowhere\)"):
-        insert_ranges(model, {**ranges.limits, "network.nowhere": (0.0, 1.0)})
-
-
 def test_every_layer_with_a_range_computes_in_whole_numbers(
     resnet: tuple[Path, ActivationRanges],
 ) -> None:
     path, ranges = resnet
     model = PoseNetwork(path, read_card(path)).plain.model
+    with pytest.raises(RangesError, match=r"1 of \d+ layers .* \(first: network.nowhere\)"):
+        insert_ranges(model, {**ranges.limits, "network.nowhere": (0.0, 1.0)})
     made = insert_ranges(model, ranges.limits)
     for name, layer in convolutions(made).items():
         sources = [*entering(layer).values(), layer.input(1).get_source_output()]
@@ -140,15 +122,13 @@ def test_what_is_joined_on_its_way_into_a_layer_is_rounded_alike_and_0_stays_0()
     assert abs(low + 0.3) <= step / 2
 
 
-def test_people_stay_where_torch_sees_them(shipped: Path, photographs: Photographs) -> None:
-    card = read_card(shipped)
-    crops = photographs(card.input_hw)
-    expected = decode(open_runtime(shipped, "torch")(crops), "dark", card.blur_kernel)
-    runtime = open_runtime(shipped, precision="int8")
+def test_people_stay_where_torch_sees_them() -> None:
+    path = find_weights("default")
+    runtime = open_runtime(path, precision="int8")
     assert (runtime.name, runtime.precision) == ("openvino", "int8")
-    found = decode(runtime(crops), "dark", card.blur_kernel)
-    shift_px = 4 * np.linalg.norm(found.xy - expected.xy, axis=-1)
-    assert 0.001 < np.median(shift_px) < 0.3
+    expected = PoseNetwork(path, runtime.card).reference()
+    shift = keypoint_shift(runtime(probe_crops(runtime.card)), expected, runtime.card.blur_kernel)
+    assert 0.001 < shift.median_px < 0.3
 
 
 def test_auto_takes_int8_and_gives_it_up_where_it_finds_other_keypoints(
