@@ -171,8 +171,9 @@ def _take(
         _step(state, x, y, noise_px2, dt_s, scale_px, scratch)
         return True
     for j in range(_MODELS):
-        speed = (_START_SPEEDS[j] * scale_px) ** 2
-        state[j * _NUMBERS : (j + 1) * _NUMBERS] = x, y, 0.0, 0.0, noise_px2, 0.0, speed
+        model, speed = state[j * _NUMBERS : (j + 1) * _NUMBERS], _START_SPEEDS[j] * scale_px
+        model[_X], model[_Y], model[_VX], model[_VY] = x, y, 0.0, 0.0
+        model[_PLACE], model[_BOTH], model[_SPEED] = noise_px2, 0.0, speed**2
         state[_WEIGHTS + j] = 1.0 / _MODELS
     return True
 
@@ -340,10 +341,11 @@ def propagate(
                 # What a measurement is always off by, and what it trembles by or moves unforeseen.
                 constant_px2 = state[_NOISE] * (1.0 / max(noise_share, 1e-6) - 1.0)
                 variance = constant_px2 + _variance_ahead(state, gone_s, scale_px)
-            xy[p, k] = _ahead(state, gone_s + times_s[1], _PROPAGATION_GLIDE_S)
-            scores[p, k] = score
+            x, y = _ahead(state, gone_s + times_s[1], _PROPAGATION_GLIDE_S)
+            xy[p, k, 0], xy[p, k, 1], scores[p, k] = x, y, score
             keypoint_states[p, k] = _PROPAGATED if math.isfinite(variance) else _PREDICTED
-            covariance_px2[p, k] = variance * np.eye(2)
+            covariance_px2[p, k, 0, 0] = covariance_px2[p, k, 1, 1] = variance
+            covariance_px2[p, k, 0, 1] = covariance_px2[p, k, 1, 0] = 0.0 * variance
 
 
 @kernel

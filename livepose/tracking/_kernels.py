@@ -125,12 +125,20 @@ def select_outputs(table: Table, max_people: int, time_s: float) -> None:
 @kernel
 def handed_out(table: Table) -> tuple[Floats, Rows, Floats]:
     """Boxes (N, 4), ids (N,) and scores (N,) of those marked, by id."""
-    rows = np.flatnonzero((table.state == ACTIVE) & table.chosen)
-    rows = rows[np.argsort(table.ids[rows])]
-    boxes_xyxy = np.empty((len(rows), 4))
-    for n in range(len(rows)):
-        boxes_xyxy[n] = edges_of(table[rows[n]].xywh)
-    return boxes_xyxy, table.ids[rows], table.scores[rows]
+    rows, shown = np.empty(len(table), np.int64), 0
+    for t in range(len(table)):
+        if table[t].state == ACTIVE and table[t].chosen:
+            rows[shown] = t
+            shown += 1
+    boxes_xyxy, ids, scores = np.empty((shown, 4)), np.empty(shown, np.int64), np.empty(shown)
+    for t in rows[:shown]:
+        place = 0
+        for other in rows[:shown]:
+            place += table[other].ids < table[t].ids
+        ids[place], scores[place] = table[t].ids, table[t].scores
+        for i, edge in enumerate(edges_of(table[t].xywh)):
+            boxes_xyxy[place, i] = edge
+    return boxes_xyxy, ids, scores
 
 
 # -- what keypoints say ----------------------------------------------------------------------------
@@ -205,9 +213,12 @@ def take_in(
             before_xy = memory[:, tracks.KEYPOINT]
             tracks.follow(person, before_xy, now_xy[n], age_s if fresh else math.inf)
             person.seeded = False
-        memory[:, tracks.KEYPOINT] = now_xy[n]
+        for k in range(len(memory)):
+            memory[k, 0], memory[k, 1] = now_xy[n, k]
         doubtful[n] = not joint.prove(person, scores[n], time_s, whole_frame)
-        person.keypoints_s, person.looked_xyxy[:] = time_s, edges_of(person.xywh)
+        person.keypoints_s = time_s
+        for i, edge in enumerate(edges_of(person.xywh)):
+            person.looked_xyxy[i] = edge
     changed = bool(swapped.any() or refused.any() or doubtful.any())
     return swapped, refused, doubtful, changed
 

@@ -200,7 +200,8 @@ def is_proven(person: Any, time_s: float) -> bool:
 def moves_about(person: Any, time_s: float) -> bool:
     """Whether a box has gone somewhere in the last second."""
     if not time_s - person.anchor_s <= ANCHOR_S:
-        person.anchor_xy[:], person.anchor_s = person.xywh[:2], time_s
+        person.anchor_xy[0], person.anchor_xy[1] = person.xywh[0], person.xywh[1]
+        person.anchor_s = time_s
     if apart(person.xywh[:2], person.anchor_xy) > MOVED * scale_of(person.xywh):
         person.moved_s = time_s
     return bool(time_s - person.moved_s <= ANCHOR_S)

@@ -222,7 +222,9 @@ def correct(person: Any, box_xyxy: Floats) -> None:
         surprise = measured[i] - xywh[i]
         xywh[i] += gain * surprise
         velocity[i] += rate_gain * surprise
-        variance[i] = (1.0 - gain) * value, (1.0 - gain) * cross, rate - rate_gain * cross
+        variance[i, 0] = (1.0 - gain) * value
+        variance[i, 1] = (1.0 - gain) * cross
+        variance[i, 2] = rate - rate_gain * cross
     for i in (2, 3):
         xywh[i] = max(xywh[i], 1.0)
 
