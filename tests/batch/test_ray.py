@@ -3,6 +3,7 @@
 Run as a program it is what happens there: python test_ray.py IN OUT MANIFEST.
 """
 
+import logging
 import os
 import shutil
 import subprocess
@@ -33,12 +34,19 @@ def kill_one_of_two_nodes(source: Path, out: Path, manifest: Manifest) -> None:
     cluster = Cluster(initialize_head=True, head_node_args={**QUIET, "include_dashboard": False})
     victim = cluster.add_node(**QUIET)
     copy = Copy(out.parent)
-    copy.note("starts")  # so the first file is done once both nodes have loaded
+    copy.note("loads")
 
     def kill_in_the_middle() -> None:
-        while len(manifest.entries) < 2:
+        begun = done = 0
+        while done < 2 or begun < done + 2:  # then each node has a file
             time.sleep(0.05)
+            done = len(manifest.entries)
+            begun = sum(what != "loads" for _, what in copy.read_notes())
         cluster.remove_node(victim, allow_graceful=False)
+
+    heard = logging.Handler()  # it says when a worker is lost
+    heard.emit = lambda record: (copy.notes / "killed").touch()  # type: ignore[method-assign]
+    logging.getLogger("livepose.batch.run").addHandler(heard)
 
     threading.Thread(target=kill_in_the_middle, daemon=True).start()
     places = partial(ray_places, cluster.address)
@@ -58,7 +66,8 @@ def test_a_node_that_is_killed_loses_no_file_and_changes_no_byte(tmp_path: Path)
         pytest.skip("a network namespace needs unshare, ip, and the right to use them")
     source, out, manifest = tmp_path / "in", tmp_path / "out", tmp_path / "run.jsonl"
     source.mkdir()
-    texts = {str(index): f"waits 3 clip {index} " + "x" * index for index in range(6)}
+    texts = {str(index): f"until killed clip {index}" for index in range(4)}
+    texts |= {name: f"of the first two, as it is large: {name}" for name in "ab"}
     for name, text in {**texts, "broken": "broken clip"}.items():
         (source / f"{name}.mp4").write_text(text)
     done = subprocess.run(

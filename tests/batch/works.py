@@ -37,6 +37,8 @@ class Copy:
         while what == "waits" and len({process for process, _ in self.read_notes()}) < int(number):
             time.sleep(0.02)
         time.sleep(0.2 if what == "waits" else 0.0)
+        while what == "until" and not (self.notes / number).exists():
+            time.sleep(0.02)
         tries = sum(said.startswith(f"{job.name} ") for _, said in self.read_notes())
         if what == "kills" and tries <= int(number):
             os.kill(os.getpid(), signal.SIGKILL)
