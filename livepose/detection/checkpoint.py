@@ -25,8 +25,7 @@ from torch import Tensor, nn
 from livepose.detection.detector import Engine, Predictions
 from livepose.detection.files import DetectorInfo, StoredDetector, person_class, read_stored
 from livepose.errors import WeightsError
-from livepose.runtimes.openvino import one_thread
-from livepose.runtimes.torch import device_errors
+from livepose.runtimes.torch import device_errors, one_thread
 from livepose.weights.arrays import arrays_sha256, require_usable
 from livepose.weights.torch_file import arrays_of, open_torch_file
 

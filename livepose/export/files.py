@@ -19,8 +19,8 @@ from livepose.errors import GateError, UsageError
 from livepose.export.graph import COLUMNS, KeypointGraph, heatmap_to_crop
 from livepose.heatmaps import decode
 from livepose.poses import WEAK_SCORE
-from livepose.runtimes.openvino import one_thread, ov
-from livepose.runtimes.torch import reference_heatmaps
+from livepose.runtimes.openvino import ov
+from livepose.runtimes.torch import one_thread, reference_heatmaps
 from livepose.runtimes.verify import probe_crops
 from livepose.settings import EXPORT_SUFFIXES
 from livepose.sinks.sink import check_outputs, written

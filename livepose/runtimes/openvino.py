@@ -8,8 +8,8 @@ import hashlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -64,19 +64,6 @@ def compile_options(precision: str = "") -> dict[Any, Any]:
     numbers = {"f32": ov.Type.f32, "int8": ov.Type.f32, "bf16": ov.Type.bf16}
     options = {hint.performance_mode: hint.PerformanceMode.LATENCY}
     return {**options, hint.inference_precision: numbers[precision]} if precision else options
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Lets torch compute in one thread: small jobs on a busy machine are quickest so."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def read_model(path: Path) -> Any:

@@ -111,3 +111,14 @@ def device_errors(device: str, doing: str) -> Iterator[None]:
             ) from None
         reason = str(error).splitlines()[0]
         raise DeviceError(f"{device} failed {doing}: {reason}; use --device cpu") from error
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Lets torch compute in one thread: small jobs on a busy machine are quickest so."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
