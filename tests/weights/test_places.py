@@ -92,22 +92,16 @@ def test_who_has_no_home_gets_a_folder_among_temporary_files(
 
 def test_the_manifest_knows_every_published_file_once(shared: Path) -> None:
     entries = known_files()
-    names = [entry.name for entry in entries]
-    assert len(set(names)) == len(names) > 60
+    assert len({entry.name for entry in entries}) == len(entries) > 60
     for entry in entries:
-        assert bool(entry.url) != bool(entry.folder), entry.name
-        assert entry.keypoints in (16, 17)
+        assert bool(entry.url) != bool(entry.folder) and entry.keypoints in (16, 17), entry.name
         if entry.url:
             assert entry.url.startswith("https://") and entry.url.endswith(entry.file)
             assert len(entry.sha256) == 8 and entry.sha256 in entry.file
-        size = f"{entry.input_hw[0]}x{entry.input_hw[1]}"
-        assert size in entry.name and (size in entry.file or not entry.file)
+        assert "{}x{}".format(*entry.input_hw) in entry.name
     text = (shared / "golden" / "checkpoints.md").read_text()
     listed = {part for part in text.split("`") if part.endswith(".pth") and "_20" in part}
     assert listed and listed <= {entry.file for entry in entries}
-
-
-def test_known_files_are_found_by_name_and_by_file_name() -> None:
     entry, best = find_known("mmpose_hrnet_w32_udp_256x192"), find_known("best")
     assert entry is not None and entry.family == "mmpose-udp" and find_known(entry.file) == entry
     assert best is not None and best.network == "hrnet_w32" and best.url
