@@ -7,24 +7,15 @@ from livepose.networks.complexity import published_gflops
 from livepose.networks.hrnet import HRNet
 from livepose.networks.simple_baseline import SimpleBaseline
 
-__all__ = ["NETWORKS", "HRNet", "SimpleBaseline", "build_network", "published_gflops"]
+__all__ = ["NETWORKS", "build_network", "published_gflops"]
 
 HRNET_WIDTHS = {"hrnet_w32": 32, "hrnet_w48": 48}
-RESNET_BLOCKS = {
-    "resnet50": (3, 4, 6, 3),
-    "resnet101": (3, 4, 23, 3),
-    "resnet152": (3, 8, 36, 3),
-}
+RESNET_BLOCKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3), "resnet152": (3, 8, 36, 3)}
 NETWORKS = (*HRNET_WIDTHS, *RESNET_BLOCKS)
 
 
 def build_network(name: str, keypoints: int) -> nn.Module:
-    """A network of this name with this many keypoints, freshly initialised.
-
-    WeightsError if no network has this name. ValueError if ``keypoints`` is not at least 1.
-    """
-    if keypoints < 1:
-        raise ValueError(f"a pose network needs at least 1 keypoint, got {keypoints}")
+    """A network with this many keypoints, freshly initialised; WeightsError if none has the name."""
     if name in HRNET_WIDTHS:
         return HRNet(HRNET_WIDTHS[name], keypoints)
     if name in RESNET_BLOCKS:
