@@ -1,4 +1,4 @@
-"""``livepose weights list | show | fetch | import``, and ``livepose export``."""
+"""``livepose weights list | show | verify | fetch | import``, and ``livepose export``."""
 
 import logging
 import sys
@@ -24,19 +24,26 @@ def _show_table(table: "Table") -> None:
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
+def _own_files() -> list[tuple[str, Path]]:
+    """What is embedded, then what is in the cache, each with where it is."""
+    from livepose.weights.places import cached_weights_folder, embedded_folder
+
+    folders = {"embedded": embedded_folder(), "cache": cached_weights_folder()}
+    return [(w, path) for w, one in folders.items() for path in sorted(one.glob(f"*{SUFFIX}"))]
+
+
 @command("what is embedded, imported, and known by name")
 def _list() -> None:
     from rich.table import Table
 
     from livepose.weights.manifest import known_files
-    from livepose.weights.places import cached_weights_folder, downloads_folder, embedded_folder
+    from livepose.weights.places import downloads_folder
 
     caption = "'by hand': 'livepose weights fetch NAME' says where they are"
     columns = ("name", "network", "input", "keypoints", "published", "where")
     table = Table(*columns, caption=caption)
-    for where, folder in ("embedded", embedded_folder()), ("cache", cached_weights_folder()):
-        for path in sorted(folder.glob(f"*{SUFFIX}")):
-            table.add_row(path.stem, *_summary(path), "", where)
+    for where, path in _own_files():
+        table.add_row(path.stem, *_summary(path), "", where)
     for entry in known_files():
         size, keypoints = "{}x{}".format(*entry.input_hw), str(entry.keypoints)
         fetched = entry.file and (downloads_folder() / entry.file).is_file()
@@ -77,6 +84,29 @@ def _show(
     _show_table(table)
     if entries.get("sha256"):
         load_arrays(path)  # which are to be those of this hash
+
+
+@command("check the tensors of files against their hash")
+def _verify(
+    names: tuple[str, ...] = option(
+        (), "names or paths (default: all that are here)", flag="names", metavar="NAME", nargs="*"
+    ),
+) -> None:
+    from livepose.weights import find_weights
+    from livepose.weights.arrays import load_arrays
+    from livepose.weights.card import read_metadata
+
+    wrong = []
+    for path in [find_weights(name) for name in names] or [path for _, path in _own_files()]:
+        try:
+            load_arrays(path)
+            hashed = read_metadata(path).get("sha256")
+            print(f"{path}: {'ok' if hashed else 'states no hash of its tensors'}")
+        except WeightsError as error:
+            print(f"{path}: WRONG: {error}")
+            wrong.append(path.name)
+    if wrong:
+        raise WeightsError(f"damaged weights: {', '.join(wrong)}; import, fetch or install again")
 
 
 @command("bring in a checkpoint of HRNet, DarkPose, SimpleBaseline or MMPose")
@@ -125,8 +155,8 @@ def _fetch(
 
 
 WEIGHTS = Command(
-    "Lists, shows, imports and fetches pose weights.",
-    parts={"list": _list, "show": _show, "fetch": _fetch, "import": _import},
+    "Lists, imports, verifies and fetches pose weights.",
+    parts={"list": _list, "show": _show, "verify": _verify, "fetch": _fetch, "import": _import},
 )
 
 

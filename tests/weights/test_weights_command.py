@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from weights.server import Server
 
 from livepose.cli import parser_of
@@ -65,6 +66,22 @@ def test_show_prints_a_card_and_fails_on_damaged_tensors(
     path.write_bytes(content)
     with pytest.raises(WeightsError, match=r"mine\.safetensors .* it is damaged"):
         run("show", str(path))
+
+
+def test_verify_says_ok_of_good_files_and_fails_on_damaged_ones(
+    tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = saved(tmp_path, "good"), saved(cache / "weights", "bad")
+    save_file({"a": torch.ones(2)}, cache / "weights" / "without.safetensors")
+    assert run("verify", str(good)) == 0
+    assert "good.safetensors: ok" in capsys.readouterr().out
+    content = bytearray(bad.read_bytes())
+    content[-1] ^= 1
+    bad.write_bytes(content)
+    for names in ([], ["bad"]):
+        with pytest.raises(WeightsError, match=r"damaged weights: bad\.safetensors"):
+            run("verify", *names)
+    assert "without.safetensors: states no hash" in capsys.readouterr().out
 
 
 def test_fetch_downloads_imports_and_makes_the_name_usable(
