@@ -292,7 +292,8 @@ class Poses:
         elif suffix == ".csv":
             table, text = self.to_table(), io.StringIO()
             rows = zip(*(column.tolist() for column in table.values()), strict=True)
-            csv.writer(text, lineterminator="\n").writerows([list(table), *rows])
+            lines = ([None if one != one else one for one in row] for row in rows)  # NaN is empty
+            csv.writer(text, lineterminator="\n").writerows([list(table), *lines])
             content = text.getvalue().encode()
         elif suffix in IMAGES:
             content = cv2.imencode(suffix, self.plot(**how))[1].tobytes()

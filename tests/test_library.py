@@ -73,10 +73,11 @@ def test_save_writes_what_the_name_says(poses: Poses, tmp_path: Path) -> None:
     assert (image == poses.plot()).all()
     people = json.loads(poses.save(tmp_path / "out.json").read_text())["people"]
     assert [person["id"] for person in people] == [3, 7]
-    with poses.save(tmp_path / "out.csv").open() as file:
+    hidden = np.arange(2 * 17).reshape(2, 17) == 0
+    with poses.without_keypoints(hidden).save(tmp_path / "out.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 2 * len(poses.skeleton.keypoints)
-    assert rows[0]["keypoint"] == "nose"
+    assert (rows[0]["keypoint"], rows[0]["x"], rows[0]["state"]) == ("nose", "", "missing")
     with pytest.raises(UsageError, match=r"ends in \.bmp"):
         poses.save(tmp_path / "out.mov")
     with pytest.raises(SinkError, match="cannot write"):

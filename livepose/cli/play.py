@@ -14,7 +14,6 @@ from livepose import drawing
 from livepose.cli.progress import frame_progress
 from livepose.cli.run_options import RunOptions
 from livepose.cli.start import Networks, Stream
-from livepose.errors import UsageError
 from livepose.multistream import PoseService
 from livepose.pipeline import STAGES, PosePipeline
 from livepose.player import Player
@@ -77,10 +76,10 @@ def play(stream: Stream, pipeline: PosePipeline, alone: bool) -> None:
     watched = alone and not source.live and stream.window is None
     with frame_progress(source.frame_count) if watched else nullcontext() as player.progress:
         done = player.play()
-    if not alone:
-        logger.info(f"{source.name}: {done.frames} frames, {done.fps:.1f} fps")
-        return
     frames = "1 frame" if done.frames == 1 else f"{done.frames} frames"
+    if not alone:
+        logger.info(f"{source.name}: {frames}, {done.fps:.1f} fps")
+        return
     said = f"{frames} in {done.duration_s:.1f} s ({done.fps:.1f} fps)"
     if done.dropped:
         said += f", {done.dropped} dropped"
@@ -108,8 +107,6 @@ def open_player(stream: Stream, pipeline: PosePipeline, *, dated: bool = True) -
 def _files(stream: Stream, pipeline: PosePipeline, said: dict[str, Any]) -> Iterator[Sink]:
     """Every file that the options ask for."""
     asked, rotated = stream.options.outputs, stream.options.sources.rotation
-    if asked.angles and str(asked.csv) == "-":
-        raise UsageError("--angles go into a CSV of their own: --csv needs a file, not -")
     stem = Path(stream.source.name).stem or "livepose"
     over: dict[str, Any] = {"overwrite": asked.overwrite}
     lines = {**over, "rotation": parse_rotation(rotated) if rotated else None}

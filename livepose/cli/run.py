@@ -124,6 +124,11 @@ def _is_batch(chosen: RunOptions) -> bool:
 def _check_outputs(chosen: RunOptions) -> None:
     """Refuses files that cannot be written or would hurt something."""
     outputs, inputs = chosen.outputs, chosen.sources.files()
+    lone = [flag for flag, path in _flagged(outputs).items() if path == "-"]
+    wrong = f"{', '.join(lone)}: stdout (-) takes either --json or --csv; name a file"
+    _refuse(lone not in ([], ["--json"], ["--csv"]), wrong)
+    many = outputs.angles and lone == ["--csv"]
+    _refuse(many, "--angles go into a CSV of their own: --csv needs a file, not -")
     rotated = ("--json", "--csv") if chosen.sources.rotation else ()
     for one in chosen.each():
         places = _flagged(one.outputs)

@@ -176,10 +176,8 @@ class OutputOptions:
 
     def numbered(self, number: int) -> "OutputOptions":
         """The outputs of one stream of several: ``poses-1.jsonl`` for ``poses.jsonl``."""
-        if self.json == "-":
-            raise UsageError(
-                "several sources cannot share --json -; name a file: each gets its own"
-            )
+        if "-" in self.asked().values():
+            raise UsageError("several sources cannot share stdout; name a file: each gets its own")
         paths: dict[str, Any] = {name: Path(path) for name, path in self.asked().items()}
         return replace(
             self, **{name: one.with_stem(f"{one.stem}-{number}") for name, one in paths.items()}

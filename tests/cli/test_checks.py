@@ -46,6 +46,10 @@ def test_no_output_is_written_over_the_input_or_an_earlier_one(
         ("v.mp4 --sheet s.xyz", USAGE, "s.xyz: expected an image"),
         ("v.mp4 --json /nowhere/o.jsonl", 1, "the folder /nowhere does not exist"),
         ("v.mp4 --output o.avi", USAGE, "o.avi: cannot write .avi"),
+        ("v.mp4 --json - --csv -", USAGE, "--json, --csv: stdout (-) takes either"),
+        ("v.mp4 --sheet -", USAGE, "--sheet: stdout (-) takes either"),
+        ("v.mp4 --csv - --angles", USAGE, "a CSV of their own"),
+        ("v.mp4 v.mp4 --csv -", USAGE, "cannot share stdout"),
         ("v.mp4 --frames 5", USAGE, "--frames: only with --benchmark"),
     ],
 )
