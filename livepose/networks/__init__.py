@@ -15,7 +15,7 @@ NETWORKS = (*HRNET_WIDTHS, *RESNET_BLOCKS)
 
 
 def build_network(name: str, keypoints: int) -> nn.Module:
-    """A network with this many keypoints, freshly initialised; WeightsError if none has the name."""
+    """A network with so many keypoints, freshly initialised; WeightsError if none has the name."""
     if name in HRNET_WIDTHS:
         return HRNet(HRNET_WIDTHS[name], keypoints)
     if name in RESNET_BLOCKS:
