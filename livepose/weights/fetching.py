@@ -1,8 +1,8 @@
 """Downloads: known files, and ``hf://OWNER/REPO/FILE[@sha256:HEX]`` of the Hugging Face hub.
 
-They have limits, are verified, and never leave half a file under its name. A file of the hub is
-believed only with the hash in its address, or with the one that it had when it first came, which
-lies beside it.
+They have limits, go on where they broke off, are verified, and never leave half a file under its
+name. A file of the hub is believed only with the hash in its address, or with the one that it had
+when it first came, which lies beside it.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
+from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.error import HTTPError
@@ -32,6 +32,7 @@ TIMEOUT_S, LIMIT_S = 15.0, 3600.0
 """Of one answer of the server, and of everything, looking the host up included."""
 MOST_BYTES = 1 << 30
 _CHUNK = 1 << 18
+_AGAIN = "what came is kept: run the same command again to go on"
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _ADDRESS = re.compile(
     rf"{HUB}({_NAME}/{_NAME})/({_NAME}(?:/{_NAME})*)(?:@sha256:([0-9A-Fa-f]{{64}}))?"
@@ -112,10 +113,12 @@ def download(
 ) -> Path:
     """The file ``target`` where it has this hash, else ``url`` downloaded to it.
 
-    ``sha256`` is the whole hash or its first digits; a file with another is deleted. ``token`` is
-    shown to this host alone. WeightsError if the server is not reached, refuses, breaks off, sends
-    something else or more than ``most_bytes``; if it takes longer than ``limit_s``; the disk is
-    full; or nobody is to be asked.
+    A connection that breaks off is taken up again as long as each brings something, and what came
+    of a file whose hash is known is gone on with by a later call. ``sha256`` is the whole hash or
+    its first digits; a file with another is deleted. ``token`` is shown to this host alone.
+    WeightsError if the server is not reached, refuses, breaks off, sends something else or more
+    than ``most_bytes``; if it takes longer than ``limit_s``; the disk is full; or nobody is to be
+    asked.
     """
     if sha256 and target.is_file() and file_sha256(target).startswith(sha256.lower()):
         return target
@@ -143,23 +146,23 @@ def download(
     logger.info(f"fetching {url} (at most {most_bytes / 1e6:.1f} MB, {limit_s:g} s)")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        if not sha256:  # it may be of another file by now
+            part.unlink(missing_ok=True)
         # In a thread that is not waited for: a name server cannot be given a time limit.
         threading.Thread(target=transfer, daemon=True).start()
         done.result(limit_s)
         got = file_sha256(part)
         if not got.startswith(sha256.lower()):
+            part.unlink()
             raise WeightsError(
                 f"what came from {url} is not the file that was expected (SHA-256 {sha256}, got "
                 f"{got}); it was deleted"
             )
         part.replace(target)
     except TimeoutError:
-        raise WeightsError(f"{url} takes longer than {limit_s:g} s") from None
+        raise WeightsError(f"{url} takes longer than {limit_s:g} s; {_AGAIN}") from None
     except OSError as error:
         raise WeightsError(f"cannot write {target}: {error}") from None
-    finally:
-        with suppress(OSError):
-            part.unlink()
     return target
 
 
@@ -171,35 +174,49 @@ def _transfer(
     most_bytes: int,
     progress: Progress | None,
 ) -> None:
-    """Brings the whole answer into the part file."""
-    url, there, reason = request.full_url, 0, "no more came"
-    try:
-        response: HTTPResponse = urlopen(request, timeout=timeout_s)  # noqa: S310
-    except HTTPError as error:
-        error.close()
-        raise WeightsError(f"{url} cannot be fetched: the server says {error}") from None
-    except (OSError, HTTPException) as error:
-        why = getattr(error, "reason", None) or error or type(error).__name__
-        raise WeightsError(
-            f"{url} cannot be reached ({why}); is this machine online? A file that was "
-            "downloaded elsewhere can be brought in with 'livepose weights import FILE'"
-        ) from None
-    total = response.length
-    with response, part.open("wb") as file:
-        while True:
-            if max(there, total or 0) > most_bytes:
-                raise WeightsError(f"{url} sends more than the {most_bytes:,} bytes expected")
-            if time.monotonic() > until_s:
-                raise TimeoutError
-            if progress is not None:
-                progress(there, total)
-            try:
-                chunk = response.read1(_CHUNK)
-            except (OSError, HTTPException) as error:
-                chunk, reason = b"", str(error) or type(error).__name__
-            if not chunk:
-                break
-            file.write(chunk)
-            there += len(chunk)
-    if total not in (None, there):
-        raise WeightsError(f"the download of {url} broke off at {there:,} bytes ({reason}); retry")
+    """Brings the part file to its end; asks again as long as each answer brings something."""
+    url = request.full_url
+    while True:
+        have = part.stat().st_size if part.is_file() else 0
+        request.headers["Range"] = f"bytes={have}-"
+        try:
+            response: HTTPResponse = urlopen(request, timeout=timeout_s)  # noqa: S310
+        except HTTPError as error:
+            error.close()
+            if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and have:
+                part.unlink()  # it is no beginning of what is there
+                continue
+            raise WeightsError(f"{url} cannot be fetched: the server says {error}") from None
+        except (OSError, HTTPException) as error:
+            why = getattr(error, "reason", None) or error or type(error).__name__
+            raise WeightsError(
+                f"{url} cannot be reached ({why}); is this machine online? A file that was "
+                "downloaded elsewhere can be brought in with 'livepose weights import FILE'"
+            ) from None
+        goes_on = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        there, reason = have if goes_on else 0, ""
+        total = None if response.length is None else there + response.length
+        with response, part.open("ab" if goes_on else "wb") as file:
+            while True:
+                if max(there, total or 0) > most_bytes:
+                    part.unlink()
+                    raise WeightsError(f"{url} sends more than the {most_bytes:,} bytes expected")
+                if time.monotonic() > until_s:
+                    raise TimeoutError
+                if progress is not None:
+                    progress(there, total)
+                try:
+                    chunk = response.read1(_CHUNK)
+                except (OSError, HTTPException) as error:
+                    chunk, reason = b"", str(error) or type(error).__name__
+                if not chunk:
+                    break
+                file.write(chunk)
+                there += len(chunk)
+        if not reason and total in (None, there):
+            return
+        if there <= have:
+            why = reason or "no more came"
+            raise WeightsError(
+                f"the download of {url} broke off at {there:,} bytes ({why}); {_AGAIN}"
+            )

@@ -1,8 +1,9 @@
-"""A server of one file that breaks off, drips, refuses or hangs."""
+"""A server of one file that breaks off, ignores ranges, drips, refuses or hangs."""
 
 import contextlib
 import hashlib
 import http.server
+import re
 import socket
 import threading
 import time
@@ -20,9 +21,10 @@ class Server:
         self.url = f"{self.host}/file.pth"
         self.content = CONTENT
         self.break_after: int | None = None
-        self.says_length = True
+        self.ranges, self.says_length = True, True
         self.status, self.hang_s, self.pause_s = 200, 0.0, 0.0
         self.paths: list[str] = []
+        self.starts: list[int] = []
         self.tokens: list[str | None] = []
 
     @property
@@ -44,11 +46,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if say.status != 200:
             self.send_error(say.status)
             return
-        self.send_response(200)
+        match = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", "")) if say.ranges else None
+        start, size = int(match[1]) if match else 0, len(say.content)
+        say.starts.append(start)
+        if start >= size:
+            self.send_error(416)
+            return
+        self.send_response(206 if match else 200)
+        if match:
+            self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
         if say.says_length:
-            self.send_header("Content-Length", str(len(say.content)))
+            self.send_header("Content-Length", str(size - start))
         self.end_headers()
-        self._send(say.content)
+        self._send(say.content[start:])
 
     def _send(self, body: bytes) -> None:
         with contextlib.suppress(OSError):  # a client that gave up is part of the test
