@@ -296,7 +296,10 @@ class Poses:
             csv.writer(text, lineterminator="\n").writerows([list(table), *lines])
             content = text.getvalue().encode()
         elif suffix in IMAGES:
-            content = cv2.imencode(suffix, self.plot(**how))[1].tobytes()
+            good, encoded = cv2.imencode(suffix, self.plot(**how))
+            if not good:  # WebP has 16383 px at most
+                raise SinkError(f"cannot write {path}: its format does not take such an image")
+            content = encoded.tobytes()
         else:
             known = ", ".join((*IMAGES, ".json", ".csv"))
             wanted = f"expected a file name that ends in {known}"
