@@ -133,7 +133,9 @@ class Settings:
         "hf://OWNER/REPO/FILE",
     )
     detector: str | Path = option(
-        "auto", "auto, none (one person, the whole frame), embedded, yolo11n or a file"
+        "auto",
+        "auto, none (one person, the whole frame), embedded, a name such as yolo11n, a file"
+        "auto, none (one person, the whole frame), embedded, a name such as yolo11n, or a file",
     )
     detect_every: int | None = option(
         None,

@@ -1,6 +1,7 @@
 """Opening a detector by name or file, on the device that is there."""
 
 import logging
+import re
 import time
 from copy import deepcopy
 from pathlib import Path
@@ -17,9 +18,12 @@ logger = logging.getLogger(__name__)
 
 OFFICIAL = "yolo11n"
 """ultralytics' checkpoint, which ``auto`` takes where it can be had."""
-_URL = f"https://github.com/ultralytics/assets/releases/download/v8.3.0/{OFFICIAL}.pt"
-_SHA256 = "0ebbc80d4a7680d14987a577cd21342b65ecfd94632bd9a8da63ae6417644ee1"
-_BYTES = 5_613_764
+_NAMES = re.compile(r"yolo(v8[nsmlx]|v9[tsmce]|v10[nsmblx]|11[nsmlx]|12[nsmlx]|26[nsmlx])")
+"""All of theirs that find people."""
+_RELEASES = "https://github.com/ultralytics/assets/releases/download"
+_SHA256 = {OFFICIAL: "0ebbc80d4a7680d14987a577cd21342b65ecfd94632bd9a8da63ae6417644ee1"}
+_BYTES = {OFFICIAL: 5_613_764}
+_MOST_BYTES = 200_000_000
 _AUTO_LIMIT_S, _ASKED_LIMIT_S = 5.0, 300.0
 """So long may a download hold up a start that nobody asked for, and one that somebody did."""
 _A_DAY_S = 86_400.0
@@ -57,8 +61,8 @@ def detector_file(name: str, offline: bool) -> Path | None:
     """The file or folder of a detector; None for ``none``.
 
     ``name`` is ``auto`` (the official YOLO11n if it is here or can be fetched, else the embedded
-    one), ``none``, ``embedded``, ``yolo11n``, or a file: .pt, .safetensors, .onnx, .xml or a folder
-    exported to OpenVINO. WeightsError when it is not there.
+    one), ``none``, ``embedded``, the name of a detection checkpoint by ultralytics, or a file: .pt,
+    .safetensors, .onnx, .xml or a folder exported to OpenVINO. WeightsError when it is not there.
     """
     path = Path(expanduser(name))
     if name == "none":
@@ -76,22 +80,27 @@ def detector_file(name: str, offline: bool) -> Path | None:
         return embedded
     if exists(path):
         return path
-    if name in (OFFICIAL, f"{OFFICIAL}.pt"):
-        return _official(_ASKED_LIMIT_S, offline)
+    if _NAMES.fullmatch(name.removesuffix(".pt")):
+        return _published(name.removesuffix(".pt"), _ASKED_LIMIT_S, offline)
     raise WeightsError(
-        f"there is no detector {name!r}; expected auto, none, embedded, {OFFICIAL} or a file, such "
-        "as the checkpoints of github.com/ultralytics/assets"
+        f"there is no detector {name!r}; expected auto, none, embedded, a name such as {OFFICIAL}, "
+        "or a file"
     )
 
 
-def _official(limit_s: float, offline: bool) -> Path:
+def _published(name: str, limit_s: float, offline: bool) -> Path:
+    """A checkpoint by ultralytics, from livepose's cache or else fetched."""
+    target, sha256 = downloads_folder() / f"{name}.pt", _SHA256.get(name, "")
+    if not sha256 and target.is_file():
+        return target
+    release = "v8.4.0" if name.startswith("yolo26") else "v8.3.0"
     return download(
-        _URL,
-        downloads_folder() / f"{OFFICIAL}.pt",
-        sha256=_SHA256,
+        f"{_RELEASES}/{release}/{name}.pt",
+        target,
+        sha256=sha256,
         offline=offline,
         limit_s=limit_s,
-        most_bytes=_BYTES,
+        most_bytes=_BYTES.get(name, _MOST_BYTES),
     )
 
 
@@ -109,7 +118,7 @@ def _official_or_none(offline: bool) -> Path | None:
     except OSError:  # what cannot be remembered would be tried at every start
         offline = True
     try:
-        return _official(_AUTO_LIMIT_S, offline)
+        return _published(OFFICIAL, _AUTO_LIMIT_S, offline)
     except WeightsError as error:
         if not offline:
             logger.info(str(error))

@@ -99,7 +99,7 @@ def test_auto_takes_the_official_checkpoint_and_otherwise_the_embedded_one(
     here.parent.mkdir(parents=True)
     shutil.copy(pickled_file, here)
     assert open_detector("auto").name == "random"  # the hash is another
-    monkeypatch.setattr(load, "_SHA256", file_sha256(here))
+    monkeypatch.setitem(load._SHA256, "yolo11n", file_sha256(here))
     assert open_detector("auto").name == open_detector("yolo11n").name == "yolo11n"
     assert said[-1].startswith("detector: yolo11n, ")
     here.unlink()
@@ -111,7 +111,7 @@ def test_auto_takes_the_official_checkpoint_and_otherwise_the_embedded_one(
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
-        ("yolo11n", "yolo11n.pt of https:.* is not on this machine"),
+        ("yolo11s", "yolo11s.pt of https:.* is not on this machine"),
         ("yolo11n-pose", "there is no detector 'yolo11n-pose'"),
         ("../yolo11n", "there is no detector"),
         ("x" * 300, "there is no detector"),
@@ -164,9 +164,9 @@ def published(monkeypatch, tmp_path):
     monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "fresh"))
     monkeypatch.delenv("LIVEPOSE_OFFLINE")
     for server in serving():
-        monkeypatch.setattr(load, "_URL", server.url)
-        monkeypatch.setattr(load, "_SHA256", server.sha256)
-        monkeypatch.setattr(load, "_BYTES", len(server.content))
+        monkeypatch.setattr(load, "_RELEASES", server.host)
+        monkeypatch.setitem(load._SHA256, "yolo11n", server.sha256)
+        monkeypatch.setitem(load._BYTES, "yolo11n", len(server.content))
         yield server
 
 
@@ -179,6 +179,12 @@ def test_the_published_checkpoint_is_fetched_verified_and_found_again(said, publ
         path = detector_file("yolo11n", offline=False)
     assert path.read_bytes() == published.content and len(published.paths) == 2
     assert said[0].startswith("fetching http://127.0.0.1")
+
+
+def test_any_published_detector_is_fetched_by_its_name_and_found_again(published: Server):
+    for _ in range(2):
+        path = detector_file("yolo26x.pt", offline=False)
+    assert path.name == "yolo26x.pt" and published.paths == ["/v8.4.0/yolo26x.pt"]
 
 
 def test_auto_tries_once_a_day_and_holds_a_start_up_for_no_longer_than_said(
