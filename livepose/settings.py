@@ -134,7 +134,6 @@ class Settings:
     )
     detector: str | Path = option(
         "auto",
-        "auto, none (one person, the whole frame), embedded, a name such as yolo11n, a file"
         "auto, none (one person, the whole frame), embedded, a name such as yolo11n, or a file",
     )
     detect_every: int | None = option(
