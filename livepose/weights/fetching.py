@@ -60,7 +60,9 @@ def fetch(known: Known, progress: Progress | None = None) -> Path:
             f"{known.input_hw[0]}x{known.input_hw[1]}'"
         )
     target = downloads_folder() / known.file
-    return download(known.url, target, sha256=known.sha256, progress=progress)
+    return download(
+        known.url, target, sha256=known.sha256, progress=progress, most_bytes=known.most_bytes
+    )
 
 
 def split_address(address: str) -> tuple[str, str, str]:

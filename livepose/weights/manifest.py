@@ -77,7 +77,7 @@ class Known:
     """One published weights file.
 
     Where it can only be downloaded by hand, ``url`` is empty and ``folder`` the address of its
-    folder. ``sha256`` may be the first digits.
+    folder. ``sha256`` may be the first digits; ``size_mb`` is what the tensors take.
     """
 
     name: str
@@ -90,23 +90,31 @@ class Known:
     folder: str = ""
     sha256: str = ""
     results: str = ""
+    size_mb: float = 300.0
+
+    @property
+    def most_bytes(self) -> int:
+        """Where a download ends: a file holds names and a description beside its tensors."""
+        return round(1e6 * (1.05 * self.size_mb + 5))
 
 
 @cache
 def known_files() -> tuple[Known, ...]:
     """All entries of the manifest, in its order; WeightsError if it is missing.
 
-    It has groups with what their files share, and the files of each.
+    It has the sizes of networks, and groups with what their files share and the files of each.
     """
     path = embedded_file(_FILE)
     if path is None:
         raise WeightsError(f"{_FILE} is missing from this installation; install livepose again")
-    entries: list[Known] = []
-    for group in tomllib.loads(path.read_text(encoding="utf-8"))["group"]:
+    manifest, entries = tomllib.loads(path.read_text(encoding="utf-8")), list[Known]()
+    sizes_mb = manifest["size_mb"]
+    for group in manifest["group"]:
         base, files = group.pop("base", ""), group.pop("files")
         for file in files:
             size, url = parse_size(file.pop("input")), base + file["file"] if base else ""
-            entries.append(Known(input_hw=size, url=url, **group, **file))
+            size_mb = sizes_mb[file["network"]]
+            entries.append(Known(input_hw=size, url=url, size_mb=size_mb, **group, **file))
     return tuple(entries)
 
 

@@ -2,6 +2,7 @@
 
 import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,12 @@ def test_a_file_that_was_fetched_is_not_fetched_again(server: Server) -> None:
     assert fetch(known(server.url)) == path and len(server.paths) == 1
     path.write_bytes(b"damaged later")
     assert file_sha256(fetch(known(server.url))) == SHA256
+
+
+def test_a_known_file_ends_a_little_above_its_own_size(server: Server) -> None:
+    server.content = CONTENT * 7
+    with pytest.raises(WeightsError, match="more than the 6,050,000 bytes"):
+        fetch(replace(known(server.url), size_mb=1.0))
 
 
 def test_offline_by_choice_fetches_nothing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
