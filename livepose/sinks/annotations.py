@@ -7,6 +7,7 @@ https://github.com/CMU-Perceptual-Computing-Lab/openpose/blob/master/doc/02_outp
 
 import json
 import re
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,8 @@ class CocoSink(Sink):
 
     def close(self) -> None:
         """Puts the finished file in its place; a second call does nothing."""
-        self._file.write(b"[]\n" if self._before == b"[\n" else b"\n]\n")
-        self._file.close()
+        with closing(self._file):
+            self._file.write(b"[]\n" if self._before == b"[\n" else b"\n]\n")
 
 
 class _ImageIds:
