@@ -1,5 +1,6 @@
 """A whole set through the live estimator: every figure is the same however the work is cut."""
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from livepose.evaluation.archive import Archive
 from livepose.evaluation.dataset import load_annotations
 from livepose.evaluation.predict import Variant, annotated_boxes, predict
 from livepose.evaluation.speed import measure_speed
-from livepose.evaluation.validation import validate_pose
+from livepose.evaluation.validation import gaussian_residual, validate_pose
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
 
@@ -96,4 +97,15 @@ def test_the_flip_test_and_the_detector_take_their_time(make_set: MakeSet) -> No
 
 def test_training_gets_its_figures_from_a_runtime(make_set: MakeSet) -> None:
     images, path, _ = make_set(3)
-    assert validate_pose(SpotRuntime(), images, path) == {"ap": pytest.approx(100.0)}
+    assert validate_pose(SpotRuntime(), images, path)["ap"] == pytest.approx(100.0)
+
+
+def test_a_gaussian_leaves_nothing_unexplained_and_another_peak_does() -> None:
+    y, x = np.mgrid[:24, :18].astype(np.float32)
+    distance2 = (x - 8.3) ** 2 + (y - 11.6) ** 2
+    maps = np.stack([np.exp(-distance2 / 4.5), np.exp(-np.sqrt(distance2))])[None]
+    assert gaussian_residual(maps, np.array([[True, False]])) < 0.1
+    assert 10 < gaussian_residual(maps, np.array([[False, True]])) < 60
+    assert math.isnan(
+        gaussian_residual(np.zeros((1, 2, 24, 18), np.float32), np.full((1, 2), True))
+    )
