@@ -56,14 +56,15 @@ def start(options: RunOptions, scene: Source | None = None) -> None:
         sources = [stack.enter_context(scene or opened(one.sources, deferred=True)) for one in each]
         healths: list[Health] = []
         streams = [Stream(own, one, healths) for own, one in zip(each, sources, strict=True)]
-        for stream in streams:
-            stream.check()
-            stream.view = _open_view(stream, stack)
-        if options.live.health is not None:
-            from livepose.live.health import serve_health
+        with ExitStack() as held:  # so that two who want one port are told
+            for stream in streams:
+                stream.check(held)
+                stream.view = _open_view(stream, stack)
+            if options.live.health is not None:
+                from livepose.live.health import serve_health
 
-            refused = ChainMap(*(one.view.endpoint.refused for one in streams if one.view))
-            stack.enter_context(serve_health(options.live.health, healths, refused))
+                refused = ChainMap(*(one.view.endpoint.refused for one in streams if one.view))
+                stack.enter_context(serve_health(options.live.health, healths, refused))
         shown = options.wants_window(live=all(source.live for source in sources))
         if shown and (why_not := Window.available()[1]):
             logger.warning(f"no window: {why_not}; running without one")
@@ -176,8 +177,11 @@ class Stream:
     stopped: bool = False
     player: "Player | None" = None
 
-    def check(self) -> None:
-        """Refuses a video that cannot be written, addresses that cannot be had, no such camera."""
+    def check(self, held: ExitStack) -> None:
+        """Refuses a video that cannot be written, addresses that cannot be had, no such camera.
+
+        Ports are ``held`` until all who want some have been asked.
+        """
         output, live = self.options.outputs.output, self.options.live
         if output is not None and self.source.kind != "images":
             video_format(output)
@@ -186,7 +190,7 @@ class Stream:
 
             for address in map(BusAddress.parse, live.send):
                 if address.scheme == "ws":
-                    listen(address.host, address.port).close()
+                    held.enter_context(listen(address.host, address.port))
                 else:
                     address.resolved()
         if live.virtual_camera is not None:

@@ -83,6 +83,7 @@ def test_keypoints_under_the_threshold_are_missing_in_every_output(make_pipeline
         (["--send", "ws://127.0.0.1:TAKEN"], "already in use"),
         (["--serve", "TAKEN"], "already in use"),
         (["--serve", "8181", "--health", "8181"], "already in use"),
+        (["--send", "ws://127.0.0.1:8181", "--health", "8181"], "already in use"),
     ],
 )
 def test_a_wrong_live_output_is_a_usage_error_before_anything_is_loaded(
