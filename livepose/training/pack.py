@@ -7,6 +7,7 @@ unpickling. Parts are a file in pieces, with a list of hashes that ``sha256sum -
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from livepose.errors import DataError
+from livepose.errors import DataError, UsageError
 from livepose.evaluation.archive import decode, is_hostile
 from livepose.kept import write_whole
 from livepose.skeletons import SKELETONS, Skeleton
@@ -30,6 +31,7 @@ from livepose.training.settings import PackSettings
 logger = logging.getLogger(__name__)
 
 FORMAT = "livepose-pack-2"
+QUALITY_STEP = 8
 SIZES_HW = [(128, 96)]
 """Of inputs that squares are wide enough for: those of this shape or wider."""
 PART_BYTES, LIST = 15_000_000, "parts.sha256"
@@ -37,37 +39,49 @@ TENSORS = ("bytes", "ends", "boxes_xyxy", "xy", "weights", "draw_weights")
 
 
 def write_pack(people: People, how: PackSettings) -> int:
-    """Write a pack; returns its size in bytes."""
+    """Write a pack; returns its size in bytes. UsageError when it does not fit into ``max_mb``."""
     boxes, output = people.boxes_xyxy, how.output
     spans_px = 1 / square_matrices(boxes, SIZES_HW, 1)[:, 0, 0]
     sides = np.clip(np.rint(spans_px), 1, how.side_px).astype(int)  # never larger than the image
     matrices = square_matrices(boxes, SIZES_HW, sides)
 
-    def encode(row: int) -> bytes:
+    def encode(row: int, quality: int) -> bytes:
         rows, hw = np.array([row]), (int(sides[row]), int(sides[row]))
         [square] = render_crops(people, rows, people.windows_xyxy[rows], matrices[rows], hw)
-        done, buffer = cv2.imencode(".webp", square, [cv2.IMWRITE_WEBP_QUALITY, how.quality])
+        done, buffer = cv2.imencode(".webp", square, [cv2.IMWRITE_WEBP_QUALITY, quality])
         if not done:
             raise DataError(f"person {row}: the crop cannot be encoded as WebP")
         return bytes(buffer.tobytes())
 
-    with ThreadPoolExecutor(how.workers) as pool:
-        encoded = list(pool.map(encode, range(len(people))))
     # Edges lie half a pixel before the centres that points are measured from.
     edges = transform(matrices, boxes.reshape(-1, 2, 2) - 0.5) + 0.5
-    tensors: dict[str, NDArray[Any]] = {
-        "bytes": np.frombuffer(b"".join(encoded), np.uint8),
-        "ends": np.cumsum([len(content) for content in encoded], dtype=np.int64),
+    labels: dict[str, NDArray[Any]] = {
         "boxes_xyxy": edges.reshape(-1, 4).astype(np.float32),
         "xy": transform(matrices, people.xy).astype(np.float32),
         "weights": people.weights.astype(np.float32),
         "draw_weights": people.draw_weights.astype(np.float32),
     }
     told = {"format": FORMAT, "skeleton": SKELETONS[how.skeleton].name}
-    content = save(tensors, told)
+    for quality in range(how.quality, 0, -QUALITY_STEP):
+        with ThreadPoolExecutor(how.workers) as pool:
+            encoded = list(pool.map(partial(encode, quality=quality), range(len(people))))
+        images: dict[str, NDArray[Any]] = {
+            "bytes": np.frombuffer(b"".join(encoded), np.uint8),
+            "ends": np.cumsum([len(content) for content in encoded], dtype=np.int64),
+        }
+        content = save(images | labels, told)
+        if len(content) <= how.max_mb * 1e6:
+            break
+        logger.info(f"quality {quality} takes {len(content) / 1e6:.1f} MB")
+    else:
+        raise UsageError(
+            f"--max-mb {how.max_mb:g} is too little for {len(people)} people of {how.side_px} px: "
+            "give more, or a smaller --side-px"
+        )
     output.parent.mkdir(parents=True, exist_ok=True)
     write_whole(output, content)
-    logger.info(f"{output}: {len(people)} people, {len(content) / 1e6:.1f} MB")
+    said = f"{len(people)} people, quality {quality}, {len(content) / 1e6:.1f} MB"
+    logger.info(f"{output}: {said}")
     return len(content)
 
 

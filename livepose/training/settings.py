@@ -197,7 +197,8 @@ class PackSettings(ReadSettings):
     """How a pack is made."""
 
     output: Path = option(Path("people.pack"), "the pack", metavar="FILE")
-    quality: int = option(84, "of the images as WebP, 1 to 100", least=1)
+    max_mb: float = option(60.0, "size of the whole file, 10**6 bytes each", above=0)
+    quality: int = option(84, "of the images as WebP, 1 to 100; lower where that fits", least=1)
     side_px: int = option(192, "of each image at most", least=16)
 
 

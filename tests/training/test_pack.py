@@ -1,12 +1,13 @@
 """Packs, parts, and the way over a rented machine."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from livepose.cli import main
-from livepose.errors import DataError
+from livepose.errors import DataError, UsageError
 from livepose.skeletons import COCO17, MPII16
 from livepose.training.data import People, parse_set
 from livepose.training.pack import LIST, join_parts, read_pack, split_file, write_pack
@@ -30,6 +31,14 @@ def test_a_pack_holds_the_same_people_with_keypoints_on_their_dots(
             x, y = people.xy[row, index].astype(int)
             new_x, new_y = np.rint(packed.xy[row, index]).astype(int)
             assert np.abs(before[y, x].astype(int) - after[new_y, new_x]).max() < 120
+
+
+def test_a_pack_keeps_within_its_size(people: People, tmp_path: Path) -> None:
+    how = PackSettings(data=("a:b",), output=tmp_path / "people.pack")
+    whole = write_pack(people, how)
+    assert write_pack(people, replace(how, max_mb=0.8 * whole / 1e6)) < 0.8 * whole
+    with pytest.raises(UsageError, match=r"--max-mb 0\.001 is too little"):
+        write_pack(people, replace(how, max_mb=0.001))
 
 
 @pytest.mark.parametrize("harm", ["missing", "changed", "no list", "short", "../../outside", ""])
