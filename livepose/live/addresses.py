@@ -73,12 +73,12 @@ def is_address(host: str) -> bool:
 def listen(host: str, port: int) -> socket.socket:
     """A socket of its own for a server; UsageError where the address cannot be had."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(*found[:3])
+        *kind, _, address = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(*kind)
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-            listening.bind(found[4])
+            listening.bind((address[0], port, *address[2:]))  # which looks at the port
             listening.listen()
         except BaseException:
             listening.close()

@@ -192,8 +192,8 @@ def _transfer(
         except (OSError, HTTPException) as error:
             why = getattr(error, "reason", None) or error or type(error).__name__
             raise WeightsError(
-                f"{url} cannot be reached ({why}); is this machine online? A file that was "
-                "downloaded elsewhere can be brought in with 'livepose weights import FILE'"
+                f"{url} cannot be reached ({why}); is this machine online? A file from elsewhere: "
+                "--detector FILE, or for poses 'livepose weights import FILE'"
             ) from None
         goes_on = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         there, reason = have if goes_on else 0, ""

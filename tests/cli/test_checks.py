@@ -50,6 +50,7 @@ def test_no_output_is_written_over_the_input_or_an_earlier_one(
         ("v.mp4 --sheet -", USAGE, "--sheet: stdout (-) takes either"),
         ("v.mp4 --csv - --angles", USAGE, "a CSV of their own"),
         ("v.mp4 v.mp4 --csv -", USAGE, "cannot share stdout"),
+        ("v.mp4 --health 70000", USAGE, "cannot listen on 127.0.0.1:70000"),
         ("v.mp4 --frames 5", USAGE, "--frames: only with --benchmark"),
     ],
 )
