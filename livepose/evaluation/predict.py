@@ -8,7 +8,9 @@ apart; the published code moves the mirrored map by one column to the right (SHI
 et al., CVPR 2019), which leaves a quarter.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,17 +25,17 @@ from livepose.evaluation.archive import Archive
 from livepose.evaluation.dataset import Dataset, Image, numbers, read_json, single
 from livepose.frame import ImageBgr
 from livepose.skeletons import SKELETONS
-from livepose.threads import prefetch
 
 Array = NDArray[np.float64]
 Heatmaps = NDArray[np.float32]
 Crops = NDArray[np.uint8]
+Cut = tuple[Crops, Boxes]
 Answers = tuple[Heatmaps, Heatmaps | None]
 """Heatmaps of crops and, for a flip test, of their mirror images."""
 
-BATCH = 32
-PREFETCHED = 8
-"""Images whose crops are cut ahead of need."""
+BATCH, WORKERS = 32, 2
+PREFETCHED = 4
+"""Images whose crops are cut ahead of need, by each of the threads that read them."""
 SHIFTED_ALIGNMENTS = frozenset({"hrnet", "stride"})
 
 
@@ -162,15 +164,16 @@ def predict(
     sample: Sequence[Boxed],
     variants: Sequence[Variant],
     advance: Callable[[int], object] = lambda count: None,
+    workers: int = WORKERS,
 ) -> dict[Variant, Predictions]:
     """Estimates the people of all boxes by each variant; ``advance`` is told people done.
 
-    DataError when an image cannot be read.
+    So many ``workers`` read images. DataError when an image cannot be read.
     """
     flip, joints = any(one.flip for one in variants), estimator.runtime.card.keypoints
     none = Predictions(np.empty((0, joints, 2)), np.empty((0, joints)))
     parts: dict[Variant, list[Predictions]] = {variant: [none] for variant in variants}
-    for crops, boxes_xyxy in batches(estimator, images, sample):
+    for crops, boxes_xyxy in batches(estimator, images, sample, workers):
         answers = both_answers(estimator, crops, flip)
         for variant in variants:
             found = variant.read(estimator, answers, boxes_xyxy)
@@ -208,18 +211,17 @@ def average(plain: Heatmaps, mirrored: Heatmaps) -> Heatmaps:
 
 
 def batches(
-    estimator: PoseEstimator, images: Archive, sample: Sequence[Boxed]
-) -> Iterator[tuple[Crops, Boxes]]:
+    estimator: PoseEstimator, images: Archive, sample: Sequence[Boxed], workers: int = WORKERS
+) -> Iterator[Cut]:
     """Crops (B, h, w, 3) and their boxes (B, 4); every batch but the last is full."""
 
-    def cut() -> Iterator[tuple[Crops, Boxes]]:
-        for boxed in filter(len, sample):
-            image = images.image_bgr(boxed.image.file_name, boxed.image.size_wh)
-            yield estimator.cut(image, boxed.boxes_xyxy), boxed.boxes_xyxy
+    def cut(boxed: Boxed) -> Cut:
+        image = images.image_bgr(boxed.image.file_name, boxed.image.size_wh)
+        return estimator.cut(image, boxed.boxes_xyxy), boxed.boxes_xyxy
 
     crops: list[Crops] = []
     boxes: list[Boxes] = []
-    for some_crops, some_boxes in prefetch(cut(), PREFETCHED):
+    for some_crops, some_boxes in _ahead(cut, filter(len, sample), workers):
         crops.extend(some_crops)
         boxes.extend(some_boxes)
         while len(crops) >= BATCH:
@@ -227,3 +229,15 @@ def batches(
             del crops[:BATCH], boxes[:BATCH]
     if crops:
         yield np.stack(crops), np.stack(boxes)
+
+
+def _ahead(work: Callable[[Boxed], Cut], sample: Iterable[Boxed], workers: int) -> Iterator[Cut]:
+    """Work on each, in order, by ``workers`` threads that are some images ahead."""
+    waiting = deque[Future[Cut]]()
+    with ThreadPoolExecutor(workers) as pool:
+        for boxed in sample:
+            waiting.append(pool.submit(work, boxed))
+            if len(waiting) > PREFETCHED * workers:
+                yield waiting.popleft().result()
+        for future in waiting:
+            yield future.result()

@@ -136,7 +136,7 @@ def measured_rows(
     runtime, settings = estimator.runtime, data.settings
     card, sample = runtime.card, data.boxes(runtime.card.alignment)
     advance = data.progress(name, sum(map(len, sample)))
-    found = predict(estimator, data.images, sample, variants, advance)
+    found = predict(estimator, data.images, sample, variants, advance, settings.workers)
     cost = getattr(runtime, "cost", None)  # a peer of a study says it by itself
     cost = cost or network_cost(card.network, card.keypoints, card.input_hw)
     rows = []

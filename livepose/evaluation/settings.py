@@ -41,6 +41,7 @@ class EvaluationSettings:
     detector: str = "auto"
     detector_threshold: float = 0.05  # AP looks at the whole curve, so low
     limit: int | None = option(None, "images at most", metavar="N", least=1)
+    workers: int = option(2, "threads that read images", metavar="N", least=1)
     speed: bool = option(True, "accuracy only")
 
     def by_boxes(self) -> "list[EvaluationSettings]":

@@ -25,20 +25,20 @@ FLIPPED = Variant("dark", flip=True)
 EVERY = (*(Variant(name) for name in ("dark", "shift", "argmax", "integral")), FLIPPED)
 
 
-def predicted(estimator: PoseEstimator, images: Path, path: Path) -> Any:
+def predicted(estimator: PoseEstimator, images: Path, path: Path, workers: int = 1) -> Any:
     sample = annotated_boxes(load_annotations(path), estimator.runtime.card.alignment)
-    return predict(estimator, Archive(images), sample, EVERY)
+    return predict(estimator, Archive(images), sample, EVERY, workers=workers)
 
 
-def test_results_do_not_depend_on_the_batch(
+def test_results_depend_neither_on_the_batch_nor_on_workers(
     make_set: MakeSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images, path, _ = make_set(6, as_zip=True)
     answers = []
-    for batch in (1, 3, 64):
+    for batch, workers in ((1, 1), (3, 4), (64, 2)):
         monkeypatch.setattr("livepose.evaluation.predict.BATCH", batch)
         runtime = SpotRuntime()
-        answers.append(predicted(PoseEstimator(runtime), images, path))
+        answers.append(predicted(PoseEstimator(runtime), images, path, workers))
         # Once for all decoders, and once for the mirrored crops.
         assert len(runtime.batches) == 2 * -(-11 // batch)
         assert max(runtime.batches) == min(batch, 11)
