@@ -21,6 +21,7 @@ from livepose.batch.jobs import Job, largest_first
 from livepose.batch.manifest import DONE, FAILED, LOST, Entry, Manifest, file_sha256
 from livepose.batch.places import Place
 from livepose.errors import LiveposeError
+from livepose.sinks.sink import written
 
 logger = logging.getLogger(__name__)
 MOST_TRIES = 3
@@ -149,7 +150,8 @@ def _do_job(job: Job, folder: Path, where: str) -> Entry:
     part = place.with_name(f".{place.name}.{token_hex(_TOKEN_BYTES)}.part")
     state, error, outputs = DONE, None, {}
     try:
-        part.mkdir(parents=True)
+        with written(place):
+            part.mkdir(parents=True)
         _work(job, part)
         outputs = _move_into_place(part, folder)
     except LiveposeError as failure:
