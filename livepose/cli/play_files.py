@@ -59,9 +59,8 @@ def play_files(options: RunOptions) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     if manifest.path is not None:
         check_file(manifest.path, overwrite=True)
-    with files_progress({job.source: job.size for job in jobs}) as told:
-        for job in unchanged:
-            told(job.source, 1.0)
+    sizes, before = {job.source: job.size for job in jobs}, [job.source for job in unchanged]
+    with files_progress(sizes, before) as told:
         is_here = batch.ray is None and batch.workers == 1
         opener = PlayEach(options, told if is_here else None)
         places, note = partial(_open_places, batch), partial(_note, told)

@@ -1,7 +1,9 @@
 """Progress bars on stderr; nothing where nobody watches."""
 
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -39,18 +41,34 @@ def frame_progress(frame_count: int | None) -> "Iterator[Callable[[Frame, Poses,
 
 
 @contextmanager
-def files_progress(sizes: Mapping[str, int]) -> Iterator[Callable[[str, float], str]]:
-    """Progress over files by their bytes; told a file and how much of it is done, says ``3/20``."""
-    shares = dict.fromkeys(sizes, 0.0)
+def files_progress(
+    sizes: Mapping[str, int], done: Collection[str] = ()
+) -> Iterator[Callable[[str, float], str]]:
+    """Progress over files by their bytes; told a file and how much of it is done.
+
+    It says ``3/20, 0:02:10 left``. Some may have been ``done`` before.
+    """
+    shares = {source: float(source in done) for source in sizes}
+    start_s, total, before = (
+        time.perf_counter(),
+        sum(sizes.values()),
+        sum(sizes[one] for one in done),
+    )
     with _bars(BarColumn(), NAME, TaskProgressColumn()) as bars:
-        task = bars.add_task("files", total=max(sum(sizes.values()), 1))
+        task = bars.add_task("files", total=max(total, 1))
 
         def told(source: str, share: float) -> str:
             shares[source] = share
             files = f"{sum(one == 1.0 for one in shares.values())}/{len(sizes)}"
             completed = sum(share * sizes[one] for one, share in shares.items())
             bars.update(task, completed=completed, description=f"{files} files")
-            return files
+            if not before < completed < total:
+                return files
+            spent_s, part = (
+                time.perf_counter() - start_s,
+                (total - completed) / (completed - before),
+            )
+            return f"{files}, {timedelta(seconds=round(spent_s * part))} left"
 
         yield told
 

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -67,6 +68,14 @@ def test_shards_are_counted_from_one() -> None:
             parse_shard(text)
 
 
-def test_files_are_counted_once_they_are_done() -> None:
-    with files_progress({"a": 100, "b": 300}) as told:
-        assert [told("a", 0.5), told("a", 1.0), told("b", 1.0)] == ["0/2", "1/2", "2/2"]
+def test_files_are_counted_and_the_time_left_is_that_of_the_bytes_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = [100.0]
+    clock = SimpleNamespace(perf_counter=lambda: now_s[0])
+    monkeypatch.setattr("livepose.cli.progress.time", clock)
+    with files_progress({"a": 100, "b": 300, "done": 900}, ["done"]) as told:
+        now_s[0] = 130.0
+        assert told("a", 0.5) == "1/3, 0:03:30 left"
+        assert told("a", 1.0) == "2/3, 0:01:30 left"
+        assert told("b", 1.0) == "3/3"
