@@ -49,11 +49,8 @@ def files_progress(
     It says ``3/20, 0:02:10 left``. Some may have been ``done`` before.
     """
     shares = {source: float(source in done) for source in sizes}
-    start_s, total, before = (
-        time.perf_counter(),
-        sum(sizes.values()),
-        sum(sizes[one] for one in done),
-    )
+    total, before = sum(sizes.values()), sum(sizes[one] for one in done)
+    start_s = time.perf_counter()
     with _bars(BarColumn(), NAME, TaskProgressColumn()) as bars:
         task = bars.add_task("files", total=max(total, 1))
 
@@ -64,11 +61,9 @@ def files_progress(
             bars.update(task, completed=completed, description=f"{files} files")
             if not before < completed < total:
                 return files
-            spent_s, part = (
-                time.perf_counter() - start_s,
-                (total - completed) / (completed - before),
-            )
-            return f"{files}, {timedelta(seconds=round(spent_s * part))} left"
+            spent_s = time.perf_counter() - start_s
+            left_s = round(spent_s * (total - completed) / (completed - before))
+            return f"{files}, {timedelta(seconds=left_s)} left"
 
         yield told
 
