@@ -116,6 +116,8 @@ def _import(
     input_hw: tuple[int, int] | None = option(
         None, "input size, e.g. 128x96", flag="--input", metavar="HxW", parse=parse_size
     ),
+    network: str | None = option(None, "refuse the file unless it is this network"),
+    keypoints: int | None = option(None, "refuse the file unless it has this many"),
     output: Path | None = option(None, "default: the cache", metavar="FILE"),
 ) -> None:
     from livepose.weights import import_checkpoint
@@ -123,7 +125,14 @@ def _import(
     from livepose.weights.fetching import fetch_from_hub
 
     path = fetch_from_hub(file) if file.startswith(HUB) else Path(file)
-    target, card = import_checkpoint(path, family=family, input_hw=input_hw, output=output)
+    target, card = import_checkpoint(
+        path,
+        family=family,
+        input_hw=input_hw,
+        network=network,
+        keypoints=keypoints,
+        output=output,
+    )
     logger.info(
         f"{card.network}, {size_of(card)}, {card.keypoints} keypoints, "
         f"{card.notes['project']} convention "
@@ -150,7 +159,14 @@ def _fetch(
     with download_bar(known.name) if known.url else nullcontext() as progress:
         path = fetch(known, progress)
     target = cached_weights_folder() / (known.name + SUFFIX)
-    import_checkpoint(path, family=known.family, input_hw=known.input_hw, output=target)
+    import_checkpoint(
+        path,
+        family=known.family,
+        input_hw=known.input_hw,
+        network=known.network,
+        keypoints=known.keypoints,
+        output=target,
+    )
     logger.info(f"{known.name} -> {target}; use it with --weights {known.name}")
 
 

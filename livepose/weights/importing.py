@@ -28,14 +28,16 @@ def import_checkpoint(
     *,
     family: str | None = None,
     input_hw: tuple[int, int] | None = None,
+    network: str | None = None,
+    keypoints: int | None = None,
     output: str | Path | None = None,
 ) -> tuple[Path, Card]:
     """Reads a published checkpoint, checks it and writes it as safetensors with a card.
 
-    Network and keypoints are detected; ``family`` and ``input_hw`` are needed where neither the
-    file nor its name tells them. Without ``output`` the file goes to the cache, where its stem is
-    its name. Returns where it is, and its card. WeightsError if the file is unsafe, broken, unknown
-    or ambiguous.
+    Network and keypoints are detected; given ones are what the file has to be. ``family`` and
+    ``input_hw`` are needed where neither the file nor its name tells them. Without ``output`` the
+    file goes to the cache, where its stem is its name. Returns where it is, and its card.
+    WeightsError if the file is unsafe, broken, unknown, ambiguous, or not what was wanted.
     """
     path = Path(path)
     content = open_torch_file(path)
@@ -43,11 +45,25 @@ def import_checkpoint(
     is_mmpose = any(name.startswith("backbone.") for name in state)
     if is_mmpose:
         state = _official(state, path)
-    network_name, keypoints, what = identify(state)
-    if network_name is None or keypoints is None:
+    network_name, count, what = identify(state)
+    if network_name is None or count is None:
         raise WeightsError(f"{path.name} is {what}; HRNet-W32, W48 or ResNet wanted")
     settings, known = _settings(content), find_known(path.name)
-    input_hw = input_hw or _size(path, settings)
+    found_hw = _size(path, settings)
+    for given, found, words in (
+        (network, network_name, f"network {network}"),
+        (keypoints, count, f"{keypoints} keypoints"),
+        (input_hw, found_hw or input_hw, "input size {}x{}".format(*input_hw or ("", ""))),
+    ):
+        if given not in (None, found):
+            size = " for {}x{}".format(*found_hw) if found_hw else ""
+            raise WeightsError(f"{path.name} is {what}{size}; {words} wanted")
+    input_hw = input_hw or found_hw
+    if input_hw is None:
+        raise WeightsError(
+            f"{path.name} does not say for which input size it was trained; give it as "
+            "HEIGHTxWIDTH, for instance --input 128x96"
+        )
     family = family or (known.family if known else _family(path, settings, is_mmpose, input_hw))
     if family is None:
         raise WeightsError(
@@ -58,10 +74,10 @@ def import_checkpoint(
         layout = "mmpose" if is_mmpose else "official"
         raise WeightsError(f"{path.name} has {layout} names; family {family} was given")
     source = (known.url or known.folder) if known else path.name
-    card = card_for(family, network_name, keypoints, input_hw, source=source)
+    card = card_for(family, network_name, count, input_hw, source=source)
     with torch.device("meta"):  # names and shapes alone
-        network = build_network(network_name, keypoints)
-    check_state(state, network, f"{network_name} with {keypoints} keypoints", path.name)
+        built = build_network(network_name, count)
+    check_state(state, built, f"{network_name} with {count} keypoints", path.name)
     require_usable(state, path.name)
     stem = re.sub(r"(\.(pth|pt|tar|ckpt|bin))+$", "", path.name, flags=re.IGNORECASE)
     target = Path(output) if output else cached_weights_folder() / (stem + SUFFIX)
@@ -115,13 +131,10 @@ def _family(path: Path, settings: str, is_mmpose: bool, input_hw: tuple[int, int
     return "dark" if "dark" in hints or input_hw == (128, 96) else None
 
 
-def _size(path: Path, settings: str) -> tuple[int, int]:
+def _size(path: Path, settings: str) -> tuple[int, int] | None:
     """Input size from the file's name, else from its settings."""
     if named := re.search(r"(?<!\d)(\d{2,3}x\d{2,3})(?!\d)", path.name):
         return parse_size(named[1])
     if stored := re.search(r"(?:input_size|image_size)=[\[(](\d+),(\d+)[\])]", settings):
         return int(stored[2]), int(stored[1])
-    raise WeightsError(
-        f"{path.name} does not say for which input size it was trained; give it as HEIGHTxWIDTH, "
-        "for instance --input 128x96"
-    )
+    return None

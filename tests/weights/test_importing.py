@@ -173,6 +173,23 @@ def test_a_file_whose_conventions_are_unknown_asks_for_them(
         import_checkpoint(path, family="dark")
 
 
+@pytest.mark.parametrize(
+    ("wanted", "sentence"),
+    [
+        ({"network": "hrnet_w32"}, "is resnet50 with 17 .* for 256x192; network hrnet_w32 wanted"),
+        ({"keypoints": 16}, "is resnet50 with 17 keypoints for 256x192; 16 keypoints wanted"),
+        ({"input_hw": (128, 96)}, "17 keypoints for 256x192; input size 128x96 wanted"),
+    ],
+)
+def test_a_file_that_is_not_what_was_wanted_says_what_it_is(
+    wanted: dict[str, Any], sentence: str, tmp_path: Path, cache: Path
+) -> None:
+    path = written(tmp_path / "some_256x192.pth", small_state())
+    with pytest.raises(WeightsError, match=sentence):
+        import_checkpoint(path, family="hrnet", **wanted)
+    assert not cache.exists()
+
+
 def without(name: str) -> Callable[[State], object]:
     return lambda state: {key: tensor for key, tensor in state.items() if key != name}
 
