@@ -234,9 +234,14 @@ def test_what_is_no_image_or_a_huge_one_is_counted_and_passed_over():
     source.take(2, photo(1, 1))
     frames = iter(source)
     next(frames)
-    for message in (b"", b"\0\0\0\1GIF89a", bytes(100), bytes(huge)):
-        threading.Timer(0.05, source.take, (2, photo(2, 90))).start()
+    for number, message in enumerate((b"", b"\0\0\0\1GIF89a", bytes(100), bytes(huge)), 1):
+
+        def take_a_good_one_then(refused=number):
+            wait_for(lambda: source.refused["image"] == refused)
+            source.take(2, photo(2, 90))
+
         source.take(2, message)
+        threading.Thread(target=take_a_good_one_then).start()
         next(frames)
     source.take(3, photo(3, 9))
     assert source.refused == {"image": 4, "second camera": 1}
