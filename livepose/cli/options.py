@@ -193,11 +193,11 @@ def stated(parser: ArgumentParser, given: Namespace) -> list[str]:
 
 
 def _words(flag: str, value: Any, *, switch: bool) -> list[str]:
-    if not switch:
+    if not (switch or isinstance(value, bool)):
         return [f"{flag}={one}" for one in (value if isinstance(value, list) else [value])]
     if (text := str(value).lower()) not in TRUTHS:
         raise UsageError(f"{flag}: expected true or false, got {value!r}")
-    return [flag] * TRUTHS[text]
+    return [flag if switch else f"{flag}="] * TRUTHS[text]
 
 
 def _from_file(known: Iterable[str]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ def run_options(*words: str) -> RunOptions:
         ("--nonsense", "", "unrecognized arguments: --nonsense"),
         ("", "max-peple = 2", "max-peple is no option; is max-people meant?"),
         ("", "max-people = 0", "max-people: expected a whole number from 1 on, got '0'"),
+        ("", "json = true", "--json needs a value, or --output-dir"),
         ("", "predict = 3", "predict: expected true or false, got 3"),
         ("", 'smooth = "much"', "smooth: expected one of still"),
         ("", "a = " + "[" * 5000, "cannot be read as TOML"),
