@@ -21,7 +21,7 @@ demo: $(READY)
 # Training runs in a process of its own: its backward passes have crashed in one in which OpenVINO
 # and the window's toolkit had been at work before.
 test: $(READY)
-	$(BIN)/python -m pytest --ignore=tests/training
+	$(BIN)/python -m pytest --ignore=tests/training --numprocesses logical --maxprocesses 4 --dist worksteal
 	$(BIN)/python -m pytest tests/training
 
 lint: $(READY)
