@@ -19,7 +19,7 @@ import numpy as np
 from livepose.evaluation.report import figure_with, save
 
 ROW = re.compile(r"\| (\d+) thousand (?:\|.*?)??\| ([\d.]+)(?: \[([\d.]+), ([\d.]+)\])? \|")
-PANELS = (("crops, pose network", "AP, annotated boxes", 45), ("images, detector", "AP50", 75))
+PANELS = (("crops, pose network", "AP, annotated boxes", 55), ("images, detector", "AP50", 75))
 
 
 class Point(NamedTuple):

@@ -155,7 +155,7 @@ def test_without_better_ones_the_embedded_are_taken_and_the_way_is_told(
     embedded = find_weights("default")
     assert opened() == [embedded]
     assert said == [
-        f"weights: {embedded.stem}, embedded (AP 41.3 on 984 people); better ones come by "
+        f"weights: {embedded.stem}, embedded (AP 48.3 on 984 people); better ones come by "
         "'livepose weights fetch best'"
     ]
 

@@ -26,4 +26,4 @@ def test_the_first_figures_of_the_cards_are_plotted_with_where_the_bars_lie(tmp_
     cards.write_text(CARDS)
     assert main(["--cards", str(cards), "--plot", str(plot)]) == 0
     assert plot.stat().st_size > 10_000
-    assert "45 at 800 thousand" in capsys.readouterr().out
+    assert "55 at 3200 thousand" in capsys.readouterr().out
