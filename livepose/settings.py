@@ -21,6 +21,9 @@ ALIGNMENTS = ("pixel_centre", "hrnet", "dark", "udp", "stride")
 EXPORT_SUFFIXES = {"onnx": (".onnx",), "openvino": (".xml", ".bin"), "torchscript": (".pt",)}
 ONE = "1"
 """The ``nargs`` of an option whose several values stand in one word, such as ``dark,argmax``."""
+RATE_HZ: dict[str, Any] = {"above": 0, "most": 10_000}
+HEIGHT_M: dict[str, Any] = {"least": 0.2, "most": 3}
+"""Bounds of what motion files are told."""
 SMOOTHINGS = ("still", "balanced", "fast", "none")
 LEAST_SIDE_PX, MOST_SIDE_PX, SIDE_STEP_PX = 32, 1024, 16
 """Sides of the image of a person that a pose network takes ..."""
@@ -37,6 +40,7 @@ def option(
     choices: Sequence[Any] | None = None,
     least: float | None = None,
     above: float | None = None,
+    most: float | None = None,
     parse: Callable[[str], Any] | None = None,
     expects: str = "",
     nargs: str = "",
@@ -88,16 +92,26 @@ def flag_of(entry: "Field[Any]") -> str:
 
 def expected(told: Mapping[str, Any], value: Any) -> str:
     """What a value should have been, in words; "" where it is right."""
-    choices, least, above = told.get("choices"), told.get("least"), told.get("above")
-    if value is None:
+    choices, bounds = told.get("choices"), bounds_in_words(told)
+    if value is None or not (choices or bounds):
         return ""
-    if choices and value not in choices:
-        return f"one of {', '.join(str(one) for one in choices)}"
-    number = isinstance(value, Real)
-    if least is not None and not (number and value >= least and isfinite(value)):
-        return f"a {'whole ' if isinstance(value, int) else ''}number from {least} on"
-    if above is not None and not (number and value > above and isfinite(value)):
-        return f"a number above {above}"
+    if choices:
+        return "" if value in choices else f"one of {', '.join(map(str, choices))}"
+    if isinstance(value, Real) and isfinite(value):
+        number, least, most = float(value), told.get("least"), told.get("most")
+        inside = number > told["above"] if least is None else number >= least
+        if inside and (most is None or number <= most):
+            return ""
+    return f"a {'whole ' if isinstance(value, int) else ''}number {bounds}"
+
+
+def bounds_in_words(told: Mapping[str, Any]) -> str:
+    """``from 0.2 to 3``, or ``above 0, at most 10000``; "" for an option without bounds."""
+    least, above, most = (told.get(name) for name in ("least", "above", "most"))
+    if least is not None:
+        return f"from {least} on" if most is None else f"from {least} to {most}"
+    if above is not None:
+        return f"above {above}" if most is None else f"above {above}, at most {most}"
     return ""
 
 

@@ -153,13 +153,16 @@ def _do_job(job: Job, folder: Path, where: str) -> Entry:
         with written(place):
             part.mkdir(parents=True)
         _work(job, part)
-        outputs = _move_into_place(part, folder)
+        with written(place):
+            outputs = _move_into_place(part, folder)
     except LiveposeError as failure:
         state, error = FAILED, str(failure)
     except Exception as failure:  # the others go on; the manifest says what it was
         state, error = FAILED, f"{type(failure).__name__}: {failure}"
     finally:
         shutil.rmtree(part, ignore_errors=True)
+    if error is not None:  # of outputs where they were to be
+        error = error.replace(str(part), str(place.parent))
     seconds = round(time.perf_counter() - start_s, 3)
     return Entry.of(job, state, outputs=outputs, error=error, seconds=seconds, where=where)
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from livepose.errors import UsageError
-from livepose.settings import ONE, expected, flag_of, option
+from livepose.settings import ONE, bounds_in_words, expected, flag_of, option
 
 logger = logging.getLogger(__name__)
 Options = TypeVar("Options")
@@ -134,6 +134,8 @@ def _add(parser: Parser, entry: "Field[Any]", hint: Any) -> None:
         return
     if default not in (MISSING, None, "", ()) and "default" not in told["help"]:
         how["help"] += f" ({default})"
+    if told["most"] is not None:
+        how["help"] += f"; {bounds_in_words(told)}"
     how["type"] = _reader(told, value_type)
     if metavar := told["metavar"] or "|".join(map(str, told["choices"] or ())):
         how["metavar"] = metavar

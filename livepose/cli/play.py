@@ -12,14 +12,14 @@ from typing import Any
 
 from livepose import drawing
 from livepose.cli.progress import frame_progress
-from livepose.cli.run_options import RunOptions
+from livepose.cli.run_options import RunOptions, beside
 from livepose.cli.start import Networks, Stream
 from livepose.multistream import PoseService
 from livepose.pipeline import STAGES, PosePipeline
 from livepose.player import Player
 from livepose.results.angles import NAMES, each_of
 from livepose.results.motion_files import MotSink, TrcSink
-from livepose.results.tables import CsvSink, ParquetSink, beside
+from livepose.results.tables import CsvSink, ParquetSink
 from livepose.sinks.annotations import CocoDatasetSink, CocoSink, OpenPoseSink, YoloPoseSink
 from livepose.sinks.files import parse_rotation
 from livepose.sinks.images import ImageSink, SheetSink

@@ -49,7 +49,7 @@ def play_files(options: RunOptions) -> int:
     inputs, owned = {Path(p).resolve() for job in jobs for p in job.paths}, manifest.owned_outputs()
     for job in due:
         named = options.outputs.named_by(folder / job.name, job.kind)
-        for path in map(Path, named.asked().values()):
+        for path in (*map(Path, named.asked().values()), *named.more()):
             if path.resolve() in inputs:
                 raise UsageError(f"{path} is an input itself; choose another --output-dir")
             # What no manifest knows is not replaced.

@@ -16,7 +16,7 @@ from livepose.cli.run_options import (
 )
 from livepose.errors import SinkError, UsageError
 from livepose.paths import is_folder
-from livepose.sinks.sink import check_file, check_image_name, check_outputs
+from livepose.sinks.sink import check_file, check_image_name, check_outputs, refuse_existing
 
 EXAMPLES = """examples:
   livepose --camera 0                                   the first webcam, in a window
@@ -133,6 +133,8 @@ def _check_outputs(chosen: RunOptions) -> None:
     for one in chosen.each():
         places = _flagged(one.outputs)
         check_outputs(places, inputs, overwrite=outputs.overwrite, rotated=rotated)
+        for path in () if outputs.overwrite else one.outputs.more():
+            refuse_existing(path)
     if outputs.sheet is not None:
         check_image_name(outputs.sheet)
     if sys.stdout is None and "-" in map(str, outputs.asked().values()):

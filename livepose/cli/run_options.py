@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from livepose.cli.options import SOURCES
 from livepose.errors import UsageError
 from livepose.paths import is_file, is_folder
-from livepose.settings import DrawingStyle, Settings, option, parse_size
+from livepose.settings import HEIGHT_M, RATE_HZ, DrawingStyle, Settings, option, parse_size
 
 if TYPE_CHECKING:
     from livepose.sources import Excerpt
@@ -134,6 +134,11 @@ def _place(text: str) -> str | Path:
     return text if text == "-" else Path(text) if text else NAMED_BY_SOURCE
 
 
+def beside(path: Path) -> Path:
+    """Where the angles go that belong to ``path``: out.csv -> out.angles.csv."""
+    return path.with_name(f"{path.stem}.angles{path.suffix}")
+
+
 def written(help: str, ending: str, metavar: str = "FILE") -> Any:
     """The option of an output; without a value it is its source's name with this ending."""
     told = option(None, help, metavar=metavar, nargs="?", parse=_place).metadata
@@ -155,10 +160,10 @@ class OutputOptions:
     mot: Path | None = written("angles, likewise", ".mot")
     rate_hz: float | None = option(
         None, "of --trc and --mot; default: that of the frames",
-        flag="--rate", metavar="HZ", above=0,
+        flag="--rate", metavar="HZ", **RATE_HZ,
     )  # fmt: skip
     height_m: float | None = option(
-        None, "how tall somebody is: --trc in metres; default: pixels", metavar="M", above=0
+        None, "how tall somebody is: --trc in metres; default: pixels", metavar="M", **HEIGHT_M
     )
     parquet: Path | None = written("the rows of --csv as Parquet (livepose[parquet])", ".parquet")
     coco_dataset: Path | None = written("a COCO data set to be corrected by hand", ".dataset.json")
@@ -173,6 +178,13 @@ class OutputOptions:
         """Where each output goes, by its field; those alone that were asked for."""
         places = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         return {name: one for name, one in places.items() if isinstance(one, str | Path)}
+
+    def more(self) -> list[Path]:
+        """What is written or replaced beside the outputs: angles, and files of each person."""
+        places = [beside(path) for path in (self.csv, self.parquet) if self.angles and path]
+        for path in filter(None, (self.trc, self.mot)):
+            places += path.parent.glob(f"{escape(path.stem)}_person*{path.suffix}")
+        return places
 
     def numbered(self, number: int) -> "OutputOptions":
         """The outputs of one stream of several: ``poses-1.jsonl`` for ``poses.jsonl``."""

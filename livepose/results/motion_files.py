@@ -13,6 +13,7 @@ from livepose.errors import DataError, UsageError
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import Poses
 from livepose.results.angles import NAMES, AngleMeter
+from livepose.settings import HEIGHT_M, RATE_HZ, expected
 from livepose.sinks.annotations import MIDPOINTS
 from livepose.sinks.files import write_whole
 from livepose.sinks.sink import Sink, check_file, refuse_existing
@@ -42,8 +43,8 @@ class _MotionSink(Sink):
     def __init__(
         self, path: str | Path, rate_hz: float | None = None, *, overwrite: bool = False
     ) -> None:
-        if rate_hz is not None and not 0.0 < rate_hz <= 10_000.0:
-            raise UsageError(f"rate: expected above 0 and at most 10000 Hz, got {rate_hz:g}")
+        if wanted := expected(RATE_HZ, rate_hz):
+            raise UsageError(f"rate: expected {wanted} Hz, got {rate_hz:g}")
         self._path, self._rate_hz = Path(path), rate_hz
         self._meter = AngleMeter()
         self._tracks: dict[int, list[tuple[float, Floats]]] = {}
@@ -101,8 +102,8 @@ class TrcSink(_MotionSink):
         *,
         overwrite: bool = False,
     ) -> None:
-        if height_m is not None and not 0.2 <= height_m <= 3.0:
-            raise UsageError(f"height: expected 0.2 to 3 metres, got {height_m:g}")
+        if wanted := expected(HEIGHT_M, height_m):
+            raise UsageError(f"height: expected {wanted} metres, got {height_m:g}")
         super().__init__(path, rate_hz, overwrite=overwrite)
         self._height_m = height_m
         self._names: list[str] = []

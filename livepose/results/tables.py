@@ -77,12 +77,6 @@ def _people(place: Place, poses: Poses, each: int) -> Table:
     return {name: np.repeat(values, each) for name, values in rows}
 
 
-def beside(path: str | Path) -> Path:
-    """Where the angles go that belong to ``path``: out.csv -> out.angles.csv."""
-    path = Path(path)
-    return path.with_name(f"{path.stem}.angles{path.suffix}")
-
-
 def _rows(angles: bool) -> Callable[[Frame, Poses], Table]:
     """What makes the rows of each frame: one a keypoint of a person, or one an angle."""
     meter = AngleMeter()

@@ -98,11 +98,14 @@ def test_what_is_there_already_is_not_replaced_unasked(
 ) -> None:
     source, out = clip(tmp_path / "walk.mp4"), tmp_path / "out"
     out.mkdir()
+    words = [str(source), "--output-dir", str(out), "--json", "--csv", "--angles", "--trc"]
+    for name in ("walk.jsonl", "walk.angles.csv", "walk_person7.trc"):
+        (out / name).write_text("dear to somebody")
+        assert main(words) == USAGE
+        assert f"{name} is there already" in capsys.readouterr().err
+        assert contents_of(out) == {name: b"dear to somebody"}
+        (out / name).unlink()
     (out / "walk.jsonl").write_text("dear to somebody")
-    words = [str(source), "--output-dir", str(out), "--json"]
-    assert main(words) == USAGE
-    assert "walk.jsonl is there already" in capsys.readouterr().err
-    assert (out / "walk.jsonl").read_text() == "dear to somebody"
     assert main([*words, "--overwrite"]) == 0
     assert len(read(out / "walk.jsonl")) == 12
     assert main([str(source), "--output-dir", str(tmp_path), "--output", "--overwrite"]) == USAGE

@@ -61,7 +61,7 @@ def test_workers_do_the_same_as_one_process_and_load_once_each(
 def test_a_file_whose_worker_dies_is_tried_again_and_given_up_in_the_end(
     make_jobs, out: Path, tmp_path: Path
 ) -> None:
-    jobs = make_jobs(a="kills 1 time", b="kills 9 times", c="fine", d="fault")
+    jobs = make_jobs(a="kills 1 time", b="kills 9 times", c="fine", d="fault", e="full")
     entries = done_by(process_places(2), Copy(tmp_path), jobs, out)
     again, given_up, fault = entries["a"], entries["b"], entries["d"]
     assert (again.state, again.tries, len(again.lost)) == ("done", 2, 1)
@@ -69,6 +69,7 @@ def test_a_file_whose_worker_dies_is_tried_again_and_given_up_in_the_end(
     for loss in (again.lost[0], *given_up.lost, given_up.error):
         assert loss.startswith("worker ") and "terminated abruptly" in loss
     assert (fault.state, fault.error) == ("failed", "ZeroDivisionError: a fault of ours")
+    assert entries["e"].error.startswith(f"cannot write {out / 'e.txt'}: the disk is full")
     assert set(contents_of(out)) == {"a.txt", "a.parts/1", "c.txt", "c.parts/1"}
 
 

@@ -1,5 +1,6 @@
 """Work that tests do with files: what a file says is what happens."""
 
+import errno
 import os
 import signal
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from livepose.batch.jobs import Job
 from livepose.errors import SourceError, WeightsError
+from livepose.sinks.sink import sink_error
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Copy:
         (part / f"{stem}.txt").write_text(text.upper())
         if what == "broken":
             raise SourceError(f"{job.source} is broken")
+        if what == "full":
+            raise sink_error(part / f"{stem}.txt", OSError(errno.ENOSPC, "full"))
         if what == "fault":
             raise ZeroDivisionError("a fault of ours")
         while what == "waits" and len({process for process, _ in self.read_notes()}) < int(number):

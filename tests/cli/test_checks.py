@@ -31,6 +31,17 @@ def test_no_output_is_written_over_the_input_or_an_earlier_one(
     assert "--overwrite" in said[1] and earlier.read_text() == "old"
 
 
+@pytest.mark.parametrize("name", ["o.angles.csv", "o_person3.mot"])
+def test_no_file_that_belongs_to_an_output_is_replaced(
+    clip: Path, monkeypatch: pytest.MonkeyPatch, said: list[str], name: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "livepose.cli.play", None)  # nothing is loaded
+    clip.with_name(name).write_text("old")
+    places = [str(clip.with_name(one)) for one in ("o.csv", "o.mot")]
+    assert main([str(clip), "--csv", places[0], "--angles", "--mot", places[1]]) == USAGE
+    assert f"{name} is there already" in said[-1]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [

@@ -29,6 +29,8 @@ def run_options(*words: str) -> RunOptions:
         ("--camera-size big", "", "expected WIDTHxHEIGHT such as 1280x720, got 'big'"),
         ("--rotate 45", "", "expected 90, 180 or 270 degrees, or a size or age such as 100MB"),
         ("--input 100x96", "", "in steps of 16, best of 32 (256x192, 128x96, 96x64), got 100x96"),
+        ("--rate 10001", "", "--rate: expected a number above 0, at most 10000, got '10001'"),
+        ("", "height-m = 175", "--height-m: expected a number from 0.2 to 3, got '175'"),
         ("--nonsense", "", "unrecognized arguments: --nonsense"),
         ("", "max-peple = 2", "max-peple is no option; is max-people meant?"),
         ("", "max-people = 0", "max-people: expected a whole number from 1 on, got '0'"),

@@ -112,9 +112,9 @@ def test_angles_are_written_by_name_without_jumps_and_nan_where_there_is_none(
 
 
 def test_what_cannot_be_right_is_refused_before_the_first_frame(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="rate: expected above 0"):
+    with pytest.raises(UsageError, match="rate: expected a number above 0, at most 10000 Hz"):
         MotSink(tmp_path / "a.mot", rate_hz=float("nan"))
-    with pytest.raises(UsageError, match=r"height: expected 0\.2 to 3 metres"):
+    with pytest.raises(UsageError, match=r"expected a number from 0\.2 to 3 metres"):
         TrcSink(tmp_path / "a.trc", height_m=170.0)
 
 
