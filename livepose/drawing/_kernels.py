@@ -250,3 +250,23 @@ def _blend(
         levels[first] = np.uint8((np.int32(levels[first]) * old + blue * new + half) >> shift)
         levels[second] = np.uint8((np.int32(levels[second]) * old + green * new + half) >> shift)
         levels[third] = np.uint8((np.int32(levels[third]) * old + red * new + half) >> shift)
+
+
+@_fast
+def paint_plate(
+    image_bgr: ImageBgr, plate_bgr: ImageBgr, kept: NDArray[np.uint16], x: float, y: float
+) -> None:
+    """Puts a plate (h, w, 3) with its foot's middle at x, y, or as near as the image goes.
+
+    ``kept`` (h, w) is how much of what lies below is seen, in 256ths.
+    """
+    (height, width), (tall, wide) = kept.shape, image_bgr.shape[:2]
+    left = max(0, min(round(x - width / 2), wide - width))
+    top = max(0, min(round(y - height), tall - height))
+    for i in range(min(height, tall)):
+        row, plate = image_bgr[top + i], plate_bgr[i]
+        for j in range(min(width, wide)):
+            keep = np.int32(kept[i, j])
+            for colour in range(3):
+                old, new = np.int32(row[left + j, colour]), np.int32(plate[j, colour])
+                row[left + j, colour] = np.uint8((old * keep + new * (256 - keep) + 128) >> 8)

@@ -32,16 +32,12 @@ def check_colour_image(image_bgr: ImageBgr) -> None:
         )
 
 
-@contextmanager
-def on_canvas(image_bgr: ImageBgr) -> Iterator[ImageBgr]:
-    """The image itself, or, where it is a mirrored or strided view, a copy that is put back."""
+def canvas_of(image_bgr: ImageBgr) -> ImageBgr:
+    """The image itself, or, where it is a mirrored or strided view, a copy to be put back."""
     check_colour_image(image_bgr)
     if not image_bgr.flags.writeable:
         raise UsageError("an image to draw on: expected a writable array; draw on image.copy()")
-    canvas = np.ascontiguousarray(image_bgr)
-    yield canvas
-    if canvas is not image_bgr:
-        image_bgr[...] = canvas
+    return np.ascontiguousarray(image_bgr)
 
 
 def fixed(values_px: NDArray[np.float64]) -> Any:

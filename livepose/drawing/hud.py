@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from livepose.drawing._kernels import paint_capsules
-from livepose.drawing.canvas import Colour, fill_panel, on_canvas, put_text, text_width_px
+from livepose.drawing.canvas import Colour, canvas_of, fill_panel, put_text, text_width_px
 from livepose.frame import ImageBgr
 
 _WHITE: Colour = (250.0, 250.0, 250.0)
@@ -58,11 +58,13 @@ def draw_hud(image_bgr: ImageBgr, hud: Hud) -> ImageBgr:
     UsageError
         When the image is grey, not uint8, or read-only.
     """
-    with on_canvas(image_bgr) as canvas:
-        height, width = canvas.shape[:2]
-        if min(height, width) >= _SMALLEST_PX:
-            text_px = min(24.0, max(6.5, min(0.0165 * height, 0.0125 * width)))
-            _draw_panel(canvas, _fitting_rows(hud, int((height / text_px - 3.0) / 2.0)), text_px)
+    canvas = canvas_of(image_bgr)
+    height, width = canvas.shape[:2]
+    if min(height, width) >= _SMALLEST_PX:
+        text_px = min(24.0, max(6.5, min(0.0165 * height, 0.0125 * width)))
+        _draw_panel(canvas, _fitting_rows(hud, int((height / text_px - 3.0) / 2.0)), text_px)
+    if canvas is not image_bgr:
+        image_bgr[...] = canvas
     return image_bgr
 
 

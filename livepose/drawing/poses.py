@@ -8,13 +8,14 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from livepose.drawing._kernels import Anatomy, Floats, Levels, paint_capsules, paint_people
+from livepose.drawing._kernels import Anatomy, Floats, paint_capsules, paint_people, paint_plate
 from livepose.drawing.canvas import (
     SHIFT,
     blended,
+    canvas_of,
     fixed,
-    on_canvas,
     put_text,
     text_width_px,
 )
@@ -61,20 +62,22 @@ def draw_poses(
     UsageError
         When the image is grey, not uint8, or read-only.
     """
-    with on_canvas(image_bgr) as canvas:
-        if len(poses) and canvas.size:
-            colours_bgr = _colours_bgr(tuple(poses.track_ids.tolist()))
-            if show_boxes:
-                _draw_boxes(canvas, poses.boxes_xyxy, colours_bgr)
-            # Smaller joints under ellipses, so that a sure point's small ellipse is seen.
-            magnified = 0.6 if show_uncertainty else 1.0
-            labels = _paint(canvas, poses, colours_bgr, score_threshold, magnified)
-            if show_uncertainty:
-                _draw_ellipses(canvas, poses, colours_bgr, score_threshold)
-            for row, x, y, tall_px in labels.tolist() if show_ids else ():
-                track_id = int(poses.track_ids[int(row)])
-                if track_id > 0 and tall_px > 0:
-                    _draw_id(canvas, track_id, x, y, round(tall_px))
+    canvas = canvas_of(image_bgr)
+    if len(poses) and canvas.size:
+        colours_bgr = _colours_bgr(tuple(poses.track_ids.tolist()))
+        if show_boxes:
+            _draw_boxes(canvas, poses.boxes_xyxy, colours_bgr)
+        # Smaller joints under ellipses, so that a sure point's small ellipse is seen.
+        magnified = 0.6 if show_uncertainty else 1.0
+        labels = _paint(canvas, poses, colours_bgr, score_threshold, magnified)
+        if show_uncertainty:
+            _draw_ellipses(canvas, poses, colours_bgr, score_threshold)
+        for row, x, y, tall_px in labels.tolist() if show_ids else ():
+            track_id = int(poses.track_ids[int(row)])
+            if track_id > 0 and tall_px > 0:
+                paint_plate(canvas, *_plate(track_id, round(tall_px)), x, y)
+    if canvas is not image_bgr:
+        image_bgr[...] = canvas
     return image_bgr
 
 
@@ -85,6 +88,7 @@ def warm_up() -> None:
     """
     black = np.zeros((1, 1, 3), dtype=np.uint8)
     _paint(black, Poses.empty(), np.zeros((0, 3, 3)), 0.2, 1.0)
+    paint_plate(black, *_plate(1, 7), 0.0, 0.0)
     paint_capsules(black, np.zeros((0, 12)))
 
 
@@ -154,20 +158,9 @@ def _draw_ellipses(
                 cv2.ellipse(ink, centre, half, angle_deg, 0, 360, bgr, 1, cv2.LINE_AA, SHIFT)
 
 
-def _draw_id(canvas: ImageBgr, track_id: int, x: float, y: float, tall_px: int) -> None:
-    """A small plate with the id, its foot's middle at this place or as near as the image goes."""
-    label_bgr, shown, kept = _label(track_id, tall_px)
-    (height, width), (tall, wide) = shown.shape, canvas.shape[:2]
-    left = max(0, min(round(x - width / 2), wide - width))
-    top = max(0, min(round(y - height), tall - height))
-    part = canvas[top : top + height, left : left + width]
-    tall, wide = part.shape[:2]
-    cv2.blendLinear(label_bgr[:tall, :wide], part, shown[:tall, :wide], kept[:tall, :wide], part)
-
-
 @lru_cache(maxsize=512)
-def _label(track_id: int, tall_px: int) -> tuple[ImageBgr, Levels, Levels]:
-    """An id on a plate, and by how much it and what lies below are seen, 0 to 1."""
+def _plate(track_id: int, tall_px: int) -> tuple[ImageBgr, NDArray[np.uint16]]:
+    """An id on a small plate, and how much of what lies below is seen, in 256ths."""
     text, text_px = str(track_id), 1.3 * tall_px
     half = text_width_px(text, text_px) / 2
     span = round(max(0.0, half - 0.4 * tall_px))
@@ -177,6 +170,6 @@ def _label(track_id: int, tall_px: int) -> tuple[ImageBgr, Levels, Levels]:
     put_text(ink, text, (x - half, y + 0.38 * text_px), text_px, (255.0, 0.0, 0.0))
     on_plate, below = ink / 255.0, 1.0 - plate / 255.0
     colour_bgr = track_colours_bgr(track_id)[CENTRE]
-    label_bgr = colour_bgr + on_plate[..., None] * (_ID_BGR - colour_bgr)
-    kept = (below * (1.0 - on_plate)).astype(np.float32)
-    return np.rint(label_bgr).astype(np.uint8), 1.0 - kept, kept
+    plate_bgr = colour_bgr + on_plate[..., None] * (_ID_BGR - colour_bgr)
+    kept = np.rint(256.0 * below * (1.0 - on_plate))
+    return np.rint(plate_bgr).astype(np.uint8), kept.astype(np.uint16)
