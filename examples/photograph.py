@@ -11,6 +11,8 @@ import supervision as sv
 
 from livepose import PosePipeline
 
+if len(sys.argv) != 3:
+    sys.exit("usage: python photograph.py PICTURE FOLDER")
 image, folder = sys.argv[1], Path(sys.argv[2])
 poses = PosePipeline().process(image)  # a path, an array (blue first) or an image of PIL
 

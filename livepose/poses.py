@@ -1,11 +1,8 @@
 """Poses: what livepose knows of the people in one frame. The one validated container."""
 
 import base64
-import csv
 import html
-import io
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -290,11 +287,10 @@ class Poses:
         if suffix == ".json":
             content = json.dumps(self.to_dict()).encode()
         elif suffix == ".csv":
-            table, text = self.to_table(), io.StringIO()
-            rows = zip(*(column.tolist() for column in table.values()), strict=True)
-            lines = ([None if one != one else one for one in row] for row in rows)  # NaN is empty
-            csv.writer(text, lineterminator="\n").writerows([list(table), *lines])
-            content = text.getvalue().encode()
+            from livepose.results.tables import csv_rows
+
+            table = self.to_table()
+            content = (",".join(table) + "\n" + csv_rows(table)).encode()
         elif suffix in IMAGES:
             good, encoded = cv2.imencode(suffix, self.plot(**how))
             if not good:  # WebP has 16383 px at most
@@ -323,20 +319,9 @@ class Poses:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers in the form of one JSON line: ``{"people": [...]}``, null for missing."""
-        return {"people": [person._entry() for person in self]}
+        from livepose.sinks.jsonl import people_json
 
-    def _entry(self) -> dict[str, Any]:
-        """The first person, as in ``to_dict``."""
-        arrays = self.keypoints_xy, self.keypoint_scores, self.sigma_px
-        keypoints = zip(*(array[0].tolist() for array in arrays), strict=True)
-        return {
-            "id": int(self.track_ids[0]),
-            "box_xyxy": [round(edge, 2) for edge in self.boxes_xyxy[0].tolist()],
-            "score": round(float(self.scores[0]), 4),
-            "keypoints": [_keypoint(x, y, score, sigma) for (x, y), score, sigma in keypoints],
-            "states": [KeypointState(state).word for state in self.keypoint_states[0]],
-            "covariance_px2": [_spread(*one) for one in self.covariance_px2[0].tolist()],
-        }
+        return {"people": json.loads(people_json(self))}
 
     def to_supervision(self, *, score_threshold: float = WEAK_SCORE) -> Any:
         """The same people as ``supervision.KeyPoints`` (needs supervision 0.29 or newer).
@@ -379,16 +364,3 @@ class Poses:
             box = ", ".join(f"{edge:.0f}" for edge in edges)
             rows += f"<tr><td>{track_id}<td>{score:.2f}<td>{box}<td>{seen}"
         return f"{image}<table>{rows}</table>"
-
-
-def _keypoint(x: float, y: float, score: float, sigma_px: float) -> list[Any] | None:
-    if not math.isfinite(x + y):
-        return None
-    sigma = round(sigma_px, 3) if math.isfinite(sigma_px) else None
-    return [round(x, 2), round(y, 2), round(score, 4), sigma]
-
-
-def _spread(x_px2: list[float], y_px2: list[float]) -> list[float] | None:
-    """xx, xy and yy of a covariance: all that there is to its ellipse."""
-    numbers = *x_px2, y_px2[1]
-    return [round(one, 3) for one in numbers] if math.isfinite(sum(numbers)) else None

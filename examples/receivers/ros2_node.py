@@ -1,4 +1,4 @@
-# ROS 2: publishes every frame's keypoints as geometry_msgs/PoseArray, 17 poses a person.
+# ROS 2: publishes every frame's keypoints as geometry_msgs/PoseArray, a pose a joint.
 #   livepose --camera 0 --send udp://127.0.0.1:9001        python3 ros2_node.py
 # x and y are px, z is the score; a keypoint that is not there has z = 0.
 import json

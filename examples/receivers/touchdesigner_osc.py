@@ -1,7 +1,7 @@
 # TouchDesigner: callbacks of an OSC In DAT (port 9000), beside a Table DAT named "people".
 #   livepose --camera 0 --send osc://127.0.0.1:9000
-# The table has a row for each slot and joint: slot, joint, x, y, score, sigma. A slot belongs to
-# one person for as long as the id lives; somebody who left has score 0. y points down, 0..1.
+# The table has a row for each joint: slot/joint, x, y, score, sigma. A slot belongs to one
+# person for as long as the id lives; somebody who left has score 0. y points down, 0..1.
 # (An OSC In CHOP needs no script at all: its channels are livepose/0/nose1 and so on.)
 
 

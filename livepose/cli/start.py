@@ -5,7 +5,6 @@ Meanwhile a line says how far they are, over images of the source. Nothing heavy
 
 import logging
 import time
-from collections import ChainMap
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack
@@ -63,7 +62,7 @@ def start(options: RunOptions, scene: Source | None = None) -> None:
             if options.live.health is not None:
                 from livepose.live.health import serve_health
 
-                refused = ChainMap(*(one.view.endpoint.refused for one in streams if one.view))
+                refused = [one.view.endpoint.refused for one in streams if one.view]
                 stack.enter_context(serve_health(options.live.health, healths, refused))
         shown = options.wants_window(live=all(source.live for source in sources))
         if shown and (why_not := Window.available()[1]):

@@ -4,7 +4,7 @@ import http
 import json
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _SILENT_AFTER_S = 10.0
 """Without a frame for so long nothing is well."""
-_METRICS = {
+_FIGURES = {
     "frames_total": "frames",
     "dropped_frames_total": "dropped",
     "reconnects_total": "reconnects",
@@ -82,12 +82,12 @@ class Health(Sink):
 
 
 def serve_health(
-    port: int, streams: Sequence[Health], refused: Mapping[str, int] | None = None
+    port: int, streams: Sequence[Health], refused: Sequence[Counter[str]] = ()
 ) -> Endpoint:
     """Answers ``/healthz`` and ``/metrics`` on loopback, until it is closed.
 
-    ``streams`` may grow later; ``refused`` counts the refused requests of all servers by reason.
-    A ``port`` of 0 takes a free one.
+    ``streams`` may grow later; ``refused`` are the refused requests of each other server, by
+    reason. A ``port`` of 0 takes a free one.
     """
 
     def answer(request: Request) -> Response | None:
@@ -95,14 +95,15 @@ def serve_health(
         if path == "/healthz":
             return _healthz(streams)
         if path == "/metrics":
-            text = metrics(streams, refused or {})
+            text = _metrics(streams, sum(refused, endpoint.refused))
             return respond(http.HTTPStatus.OK, "text/plain; version=0.0.4", text.encode())
         return respond(http.HTTPStatus.NOT_FOUND, "text/plain", b"/healthz or /metrics\n")
 
     async def talk(connection: ServerConnection) -> None:
         """There is nothing to say on a web socket."""
 
-    return Endpoint("127.0.0.1", port, answer, talk)
+    endpoint = Endpoint("127.0.0.1", port, answer, talk)
+    return endpoint
 
 
 def _healthz(streams: Sequence[Health]) -> Response:
@@ -113,12 +114,12 @@ def _healthz(streams: Sequence[Health]) -> Response:
     return respond(status, "application/json", json.dumps(said).encode() + b"\n")
 
 
-def metrics(streams: Sequence[Health], refused: Mapping[str, int]) -> str:
+def _metrics(streams: Sequence[Health], refused: Counter[str]) -> str:
     """Everything in Prometheus' text form."""
     rows = [("refused_requests_total", _label("reason", r), refused[r]) for r in sorted(refused)]
     for one in streams:
         source, figures = _label("source", one.source), one.figures()
-        rows += [(name, source, figures[key]) for name, key in _METRICS.items()]
+        rows += [(name, source, figures[key]) for name, key in _FIGURES.items()]
         for share, age_ms in (("0.5", figures["age_p50_ms"]), ("0.95", figures["age_p95_ms"])):
             if age_ms is not None:
                 rows.append(("frame_age_seconds", f'{source},quantile="{share}"', age_ms / 1e3))

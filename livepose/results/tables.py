@@ -109,10 +109,15 @@ class CsvSink(LineSink):
         super().__init__(path, ",".join(_no_rows(angles)) + "\n", rotation, overwrite=overwrite)
 
     def _text(self, frame: Frame, poses: Poses) -> str:
-        text = io.StringIO()
-        columns = [_cells(*column) for column in self._rows(frame, poses).items()]
-        csv.writer(text, lineterminator="\n").writerows(zip(*columns, strict=True))
-        return text.getvalue()
+        return csv_rows(self._rows(frame, poses))
+
+
+def csv_rows(table: Table) -> str:
+    """The lines of a table below its header, with as many decimals as say something."""
+    text = io.StringIO()
+    columns = [_cells(*column) for column in table.items()]
+    csv.writer(text, lineterminator="\n").writerows(zip(*columns, strict=True))
+    return text.getvalue()
 
 
 def _cells(name: str, values: Array) -> list[Any]:

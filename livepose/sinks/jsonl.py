@@ -1,7 +1,7 @@
 """JSON: lines of a file, a header and then a frame each, and the same frames for live outputs.
 
 ``docs/output-format.md`` has the schema. The text of a frame is filled into a template, which is
-many times quicker than a general encoder. Its numbers are those of ``Poses.to_dict``.
+many times quicker than a general encoder; ``Poses.to_dict`` reads it back.
 """
 
 import json
@@ -144,23 +144,14 @@ def frame_json(
     each: Sequence[str] | None = None,
     **more: object,
 ) -> str:
-    """One object: ``more`` first, then number, time, people.
-
-    ``each`` is what else is said of each person, as members of JSON.
-    """
+    """One object: ``more`` first, then number, time, people; see ``people_json``."""
     head: dict[str, object] = {**more, "frame": frame.index, "time_s": round(frame.time_s, 6)}
     if (unix_s := frame.unix_s) is not None:
         head["unix_s"] = round(unix_s, 3)
     if frame.name is not None:
         head["name"] = frame.name
-    texts = _people(poses.in_source_pixels(frame.scale_xy), detail)
-    if each is not None:
-        texts = [f"{text[:-1]}, {other}}}" for text, other in zip(texts, each, strict=True)]
-    people = ("," if detail == "slim" else ", ").join(texts)
-    # No word in it has the letters of what JSON does not know.
-    for odd in ("-inf", "inf", "nan"):
-        people = people.replace(odd, "null")
-    return f'{json.dumps(head)[:-1]}, "people": [{people}]}}'
+    people = people_json(poses.in_source_pixels(frame.scale_xy), detail, each)
+    return f'{json.dumps(head)[:-1]}, "people": {people}}}'
 
 
 def age_ms(frame: Frame) -> float | None:
@@ -168,6 +159,18 @@ def age_ms(frame: Frame) -> float | None:
     if frame.captured_s is None:
         return None
     return round((time.perf_counter() - frame.captured_s) * 1e3, 1)
+
+
+def people_json(poses: Poses, detail: Detail = "full", each: Sequence[str] | None = None) -> str:
+    """The list of people; ``each`` is what else is said of each of them, as members of JSON."""
+    texts = _people(poses, detail)
+    if each is not None:
+        texts = [f"{text[:-1]}, {other}}}" for text, other in zip(texts, each, strict=True)]
+    people = ("," if detail == "slim" else ", ").join(texts)
+    # No word in it has the letters of what JSON does not know.
+    for odd in ("-inf", "inf", "nan"):
+        people = people.replace(odd, "null")
+    return f"[{people}]"
 
 
 def _people(poses: Poses, detail: Detail) -> list[str]:

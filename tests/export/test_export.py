@@ -67,15 +67,14 @@ def test_a_script_without_livepose_runs_it(onnx_file: Path, tmp_path: Path) -> N
     assert "import livepose" not in text and "from livepose" not in text
     image = tmp_path / "person.png"
     cv2.imwrite(str(image), people()[0])
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLE), str(onnx_file), str(image)],
-        check=True,
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={"PATH": os.environ["PATH"]},
-    )
-    rows = [line.split() for line in done.stdout.splitlines()]
+
+    def run(*words: object) -> subprocess.CompletedProcess[str]:
+        command, alone = [sys.executable, EXAMPLE, *words], {"PATH": os.environ["PATH"]}
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=alone)
+
+    assert run().stderr == "usage: python run_onnx.py MODEL.onnx PICTURE\n"
+    assert run(onnx_file, "no.png").stderr.splitlines()[-1] == "cannot read no.png"
+    rows = [line.split() for line in run(onnx_file, image).stdout.splitlines()]
     with_livepose = PosePipeline(detector="none", runtime="torch", device="cpu").process(image)
     assert [row[0] for row in rows] == list(with_livepose.skeleton.keypoints)
     found_xy = np.array([[float(row[1]), float(row[2])] for row in rows])

@@ -6,18 +6,15 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import av
+import fakes
 import numpy as np
 import pytest
-from fakes import make_pipeline, scene_image
+from fakes import make_pipeline
 from live.requests_ import get, wait_for
 from pythonosc.osc_bundle import OscBundle
-from sources.drawn import write_video
 from sources.loopback import free_port
 
 from livepose.cli import main
@@ -27,19 +24,9 @@ USAGE, INTERRUPTED = 2, 130
 
 
 @pytest.fixture
-def clip(tmp_path) -> Path:
+def clip(tmp_path):
     """A second of a white person who walks."""
-    images = [scene_image(60 + 2 * index) for index in range(30)]
-    times_s = [index / 30 for index in range(30)]
-    return write_video(tmp_path / "in.mp4", times_s, size_wh=(320, 240), images=images)
-
-
-@pytest.fixture
-def receiver() -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiving:
-        receiving.bind(("127.0.0.1", 0))
-        receiving.settimeout(5.0)
-        yield receiving
+    return fakes.clip(tmp_path / "in.mp4", frames=30)
 
 
 def test_one_command_sends_and_records_at_once(make_pipeline, clip, tmp_path, receiver):
@@ -117,11 +104,7 @@ sys.exit(main(sys.argv[1:]))
 
 def test_a_signal_finishes_every_output(tmp_path):
     lines = tmp_path / "o.jsonl"
-    images = [scene_image(60 + index % 100) for index in range(100)]
-    times_s = [index / 30 for index in range(500)]
-    how = {"size_wh": (320, 240), "options": {"preset": "ultrafast"}}
-    source = write_video(tmp_path / "long.mp4", times_s, images=images * 5, **how)
-    port = free_port()
+    source, port = fakes.clip(tmp_path / "long.mp4", frames=500), free_port()
     words = ["--video", str(source), "--no-window", "--json", str(lines)]
     words += ["--output", str(tmp_path / "o.mp4"), "--csv", str(tmp_path / "o.csv")]
     words += ["--coco-json", str(tmp_path / "c.json"), "--sheet", str(tmp_path / "s.png")]
@@ -146,17 +129,23 @@ def test_a_signal_finishes_every_output(tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
-def test_the_browser_view_is_served_with_its_address_said(make_pipeline, clip, caplog):
-    seen = []
+def test_each_source_has_a_browser_view_and_what_all_refuse_is_summed(
+    make_pipeline, clip, caplog, monkeypatch
+):
+    seen, health = [], free_port()
 
-    def look() -> None:
-        wait_for(lambda: "browser view: " in caplog.text)
-        address = urlsplit(caplog.text.partition("browser view: ")[2].split()[0])
-        seen.append(get(address.port, f"/?{address.query}")[0])
+    def open_runtime(*_, **__):
+        """While the networks get ready."""
+        for said in caplog.text.split("browser view: ")[1:]:
+            address = urlsplit(said.split()[0])
+            seen.append(get(address.port, f"/?{address.query}")[0])
+            seen.append(get(address.port, "/")[0])
+        seen.append(get(health, "/metrics")[2])
+        return fakes.FakeRuntime()
 
-    looking = threading.Thread(target=look)
-    looking.start()
+    monkeypatch.setattr("livepose.pipeline.open_runtime", open_runtime)
+    words = ["--video", str(clip), "--video", str(clip), "--no-window"]
     with caplog.at_level("INFO"):
-        assert main(["--video", str(clip), "--serve", str(free_port()), "--no-window"]) == 0
-    looking.join()
-    assert seen == [200]
+        assert main([*words, "--serve", str(free_port()), "--health", str(health)]) == 0
+    assert seen[:4] == [200, 403, 200, 403]
+    assert b'livepose_refused_requests_total{reason="token"} 2\n' in seen[4]

@@ -1,4 +1,4 @@
-"""The quick way to write a frame says the same as the plain one."""
+"""Frames as JSON: every number is that of the arrays, and null what is not there."""
 
 import json
 import time
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sinks.people import frame, poses
 
-from livepose.poses import Poses
+from livepose.poses import KeypointState, Poses
 from livepose.sinks.jsonl import JsonLinesSink, frame_json
 
 
@@ -30,13 +30,26 @@ def crowd(seed: int, people: int = 4) -> Poses:
     )
 
 
+def plain(numbers, digits):
+    return [round(float(one), digits) if np.isfinite(one) else None for one in numbers]
+
+
 @pytest.mark.parametrize("seed", range(4))
-def test_it_says_what_to_dict_says(seed):
+def test_a_frame_says_what_its_arrays_hold_and_so_does_to_dict(seed):
     people = crowd(seed, people=seed % 5 + 1) if seed else Poses.empty()
-    text = frame_json(frame(7, 0.25), people)
-    said = json.loads(text, parse_constant=pytest.fail, object_pairs_hook=list)
-    plain = json.dumps({"frame": 7, "time_s": 0.25, **people.to_dict()})
-    assert said == json.loads(plain, parse_constant=lambda odd: None, object_pairs_hook=list)
+    said = json.loads(frame_json(frame(7, 0.25), people), parse_constant=pytest.fail)
+    assert said == {"frame": 7, "time_s": 0.25, **people.to_dict()}
+    for one, told in zip(people, said["people"], strict=True):
+        assert told["id"] == one.track_ids[0] and told["score"] == round(one.scores[0], 4)
+        assert told["box_xyxy"] == plain(one.boxes_xyxy[0], 2)
+        points = zip(one.keypoints_xy[0], one.keypoint_scores[0], one.sigma_px[0], strict=True)
+        assert told["keypoints"] == [
+            None if np.isnan(xy[0]) else [*plain(xy, 2), round(score, 4), *plain([sigma_px], 3)]
+            for xy, score, sigma_px in points
+        ]
+        assert told["states"] == [KeypointState(each).word for each in one.keypoint_states[0]]
+        spreads = (plain(each.ravel()[[0, 1, 3]], 3) for each in one.covariance_px2[0])
+        assert told["covariance_px2"] == [None if None in each else each for each in spreads]
 
 
 def test_slim_people_take_under_400_bytes_and_keep_the_digits_that_count(tmp_path):
