@@ -18,9 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.calibration.int8 import measure_limits
+from livepose.cli import guarded
 from livepose.detection.detector import YoloDetector
 from livepose.detection.letterbox import Letterbox
 from livepose.detection.openvino_engine import OpenVinoEngine, converted
+from livepose.errors import GateError
 from livepose.evaluation.archive import Archive
 from livepose.evaluation.coco import match
 from livepose.evaluation.dataset import load_annotations
@@ -32,6 +34,7 @@ from livepose.runtimes.int8 import convolutions, insert_ranges
 from livepose.runtimes.openvino import StoredGraph, compile_options, core
 from livepose.weights.card import read_metadata
 from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file
+from studies import positive
 
 SIDE_PX = 320
 SIZES_HW = ((256, 320), (384, 512))
@@ -43,9 +46,8 @@ def some_images(images: Path, annotations: Path, count: int) -> NDArray[np.uint8
     """Letterboxed images (N, 320, 320, 3), evenly spread over a set."""
     all_images = load_annotations(annotations, skeleton=None).images
     with Archive(images) as archive:
-        chosen = [
-            archive.image_bgr(one.file_name) for one in all_images[:: len(all_images) // count]
-        ]
+        step = max(1, len(all_images) // count)
+        chosen = [archive.image_bgr(one.file_name) for one in all_images[::step]]
     return np.stack([fitted(image, (SIDE_PX, SIDE_PX)) for image in chosen[:count]])
 
 
@@ -98,16 +100,20 @@ def passes_ms(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Prints the table, and writes the ranges where they cost little."""
+    """The command line of this study."""
     parser = argparse.ArgumentParser(prog="python -m studies.detector_int8")
     parser.add_argument("--detector", type=Path, default=embedded_file(DEFAULT_DETECTOR + SUFFIX))
     for name in ("--images", "--annotations", "--dev-images", "--dev-annotations"):
         parser.add_argument(name, type=Path, required=True)
-    parser.add_argument("--limit", type=int, default=96, help="of --images (96)")
-    chosen = parser.parse_args(argv)
+    parser.add_argument("--limit", type=positive, default=96, help="of --images (96)")
+    return guarded(partial(study, parser.parse_args(argv)))
+
+
+def study(chosen: argparse.Namespace) -> None:
+    """Prints the table, and writes the ranges where they cost little; else GateError."""
+    images = some_images(chosen.images, chosen.annotations, chosen.limit)
     plain, info = converted(chosen.detector)
     layers = list(convolutions(plain))
-    images = some_images(chosen.images, chosen.annotations, chosen.limit)
     limits = measure_limits(plain, images, list(ends_of(layers)), lambda _: None)
     whole = insert_ranges(plain, limits)
     ways = {"f32": (plain, "f32"), "bf16": (plain, "bf16"), "int8": (whole, "")}
@@ -123,11 +129,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         cells = [*found.values(), *(took_ms[name] for took_ms in times)]
         print(f"| {name} | {' | '.join(map(str, cells))} |", flush=True)
     if measured["ap_int8"] < measured["ap_f32"] - MOST_LOST_AP:
-        print(f"INT8 costs more than {MOST_LOST_AP} AP; nothing was written", file=sys.stderr)
-        return 6
+        raise GateError(f"INT8 costs more than {MOST_LOST_AP} AP; nothing was written")
     sha256 = read_metadata(chosen.detector).get("sha256", "")
     write_ranges(ranges_path(chosen.detector), ActivationRanges(sha256, limits, measured))
-    return 0
 
 
 if __name__ == "__main__":

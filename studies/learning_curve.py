@@ -7,8 +7,9 @@ they were measured, as in ``39.2 [36.7, 41.9]``. The first of a row is drawn ove
 N, with the straight line through all rows of the table, which says how far the bar is.
 """
 
-import argparse
 import re
+import sys
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from livepose.cli import guarded
+from livepose.errors import DataError
 from livepose.evaluation.report import figure_with, save
 
 ROW = re.compile(r"\| (\d+) thousand (?:\|.*?)??\| ([\d.]+)(?: \[([\d.]+), ([\d.]+)\])? \|")
@@ -50,14 +53,25 @@ def line_through(points: Sequence[Point]) -> tuple[float, float]:
     return float(slope), float(start)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def read_tables(cards: Path) -> list[list[Point]]:
+    """One table for each panel; DataError where the file has not just these."""
+    try:
+        found = tables(cards.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{cards} cannot be read ({error}); give --cards FILE, or start in the repository"
+        ) from error
+    if len(found) != len(PANELS) or min(map(len, found)) < 2:
+        raise DataError(
+            f"{cards}: expected {len(PANELS)} tables with two rows or more of N thousand, got "
+            f"{[len(table) for table in found]} rows"
+        )
+    return found
+
+
+def draw(found: Sequence[Sequence[Point]], plot: Path) -> None:
     """Draws both tables and prints what a doubling brings and where the bar lies."""
-    parser = argparse.ArgumentParser(prog="python -m studies.learning_curve", description=__doc__)
-    parser.add_argument("--cards", type=Path, default=Path("weights/README.md"), metavar="FILE")
-    parser.add_argument("--plot", type=Path, default=Path("docs/learning.png"), metavar="FILE")
-    options = parser.parse_args(arguments)
     figure, axes = figure_with(len(PANELS), share_y=False)
-    found = tables(options.cards.read_text(encoding="utf-8"))
     for axis, points, (seen, measure, bar) in zip(axes, found, PANELS, strict=True):
         slope, start = line_through(points)
         needed = 2 ** ((bar - start) / slope)
@@ -73,9 +87,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         axis.set_xticks(ticks, [str(t) for t in ticks])
         axis.set(xlabel=f"thousand {seen}", ylabel=measure)
         axis.grid(alpha=0.3)
-    save(figure, options.plot)
-    return 0
+    save(figure, plot)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line of this study."""
+    parser = ArgumentParser(
+        prog="python -m studies.learning_curve", description="What each doubling brings, drawn."
+    )
+    parser.add_argument("--cards", type=Path, default=Path("weights/README.md"), metavar="FILE")
+    parser.add_argument("--plot", type=Path, default=Path("docs/learning.png"), metavar="FILE")
+    options = parser.parse_args(arguments)
+    return guarded(lambda: draw(read_tables(options.cards), options.plot))
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

@@ -23,8 +23,8 @@ import psutil
 
 from livepose.batch.manifest import Entry, file_sha256, read_manifest
 from livepose.cli import guarded
-from livepose.errors import GateError, LiveposeError, SourceError
-from livepose.evaluation.report import write_text
+from livepose.errors import GateError, LiveposeError, SourceError, UsageError
+from livepose.evaluation.report import figure_with, require_writable, save, write_text
 from livepose.machine import processor_and_cores, usable_cores
 
 STORE_BYTES = 80 * 1024 * 1024
@@ -119,10 +119,7 @@ def throughput(options: Namespace) -> int:
 
 def plot(runs: Sequence[Measured], path: Path) -> None:
     """Files a minute over workers."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5, 3.5), layout="constrained")
-    axis = figure.subplots()
+    figure, [axis] = figure_with(1)
     for ray, label in ((False, "processes"), (True, "Ray, one node")):
         own = [one for one in runs if one.ray == ray]
         axis.plot(
@@ -132,7 +129,7 @@ def plot(runs: Sequence[Measured], path: Path) -> None:
     axis.set_xticks(sorted({one.workers for one in runs}))
     axis.grid(alpha=0.3)
     axis.legend(frameon=False)
-    figure.savefig(path, dpi=100)
+    save(figure, path)
 
 
 def killed(options: Namespace) -> int:
@@ -203,7 +200,14 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--plot", type=Path, metavar="FILE")
     parser.add_argument("--more", default=[], type=shlex.split, help='such as --more="--end 1"')
     options = parser.parse_args(words)
-    return guarded(lambda: (throughput if options.what == "throughput" else killed)(options))
+
+    def run() -> int:
+        if not options.folder.is_dir():
+            raise UsageError(f"{options.folder}: expected a folder of short clips")
+        require_writable([options.markdown, options.plot])
+        return (throughput if options.what == "throughput" else killed)(options)
+
+    return guarded(run)
 
 
 if __name__ == "__main__":

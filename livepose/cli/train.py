@@ -104,9 +104,13 @@ def _train(make: Any, kind: type[RunSettings], given: Namespace) -> int:
 
 @command("a small file of crops, to carry")
 def _pack(settings: PackSettings) -> None:
-    from livepose.training.data import read_people
+    from livepose.sinks.sink import check_outputs
+    from livepose.training.data import parse_set, read_people
     from livepose.training.pack import write_pack
 
+    settings.output.parent.mkdir(parents=True, exist_ok=True)
+    read = [parse_set(text).annotations for text in settings.data]
+    check_outputs({"--output": settings.output}, read, overwrite=settings.overwrite)
     write_pack(read_people(settings), settings)
 
 
@@ -114,9 +118,14 @@ def _pack(settings: PackSettings) -> None:
 def _join(
     parts: Path = option(metavar="DIR"),
     output: Path | None = option(None, "default: the name that the parts say", metavar="FILE"),
+    overwrite: bool = option(False, "replace an output that is there"),
 ) -> None:
+    from livepose.sinks.sink import check_outputs
     from livepose.training.pack import join_parts
 
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        check_outputs({"--output": output}, overwrite=overwrite)
     logger.info(f"{join_parts(parts, output)}: joined and verified")
 
 

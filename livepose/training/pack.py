@@ -78,7 +78,6 @@ def write_pack(people: People, how: PackSettings) -> int:
             f"--max-mb {how.max_mb:g} is too little for {len(people)} people of {how.side_px} px: "
             "give more, or a smaller --side-px"
         )
-    output.parent.mkdir(parents=True, exist_ok=True)
     write_whole(output, content)
     said = f"{len(people)} people, quality {quality}, {len(content) / 1e6:.1f} MB"
     logger.info(f"{output}: {said}")
@@ -151,7 +150,6 @@ def join_parts(folder: Path, output: Path | None = None) -> Path:
     if sha256(content).hexdigest() != whole:
         raise DataError(f"{folder}: every part is whole, but together they are not {name}")
     target = output or folder / name
-    target.parent.mkdir(parents=True, exist_ok=True)
     write_whole(target, content)
     return target
 

@@ -200,6 +200,7 @@ class PackSettings(ReadSettings):
     max_mb: float = option(60.0, "size of the whole file, 10**6 bytes each", above=0)
     quality: int = option(84, "of the images as WebP, 1 to 100; lower where that fits", least=1)
     side_px: int = option(192, "of each image at most", least=16)
+    overwrite: bool = option(False, "replace a pack that is there")
 
 
 def _typed(name: str, hint: Any, value: Any) -> Any:

@@ -62,6 +62,31 @@ def test_each_study_says_what_it_can_be_told(
         assert "usage: python -m studies." in capsys.readouterr().out
 
 
+NOWHERE = {
+    "angles": "--images no --annotations no",
+    "detector_int8": "--images no --annotations no --dev-images no --dev-annotations no",
+    "identity.__main__": "scenes --images no --annotations no",
+    "jitter.__main__": "no.mp4",
+    "learning_curve": "",
+    "pck.__main__": "lsp --images no --annotations no",
+    "peers.__main__": "--images no --annotations no --peer heat:no",
+    "presence": "no",
+    "published.__main__": "--measured no",
+    "workers": "throughput no",
+}
+
+
+@pytest.mark.parametrize("study", NOWHERE)
+def test_what_is_not_there_is_one_sentence(
+    study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main = import_module(f"studies.{study}").main
+    monkeypatch.chdir(tmp_path)  # outside the repository
+    assert main(NOWHERE[study].split()) in (2, 3)
+    [said] = capsys.readouterr().err.splitlines()
+    assert said.startswith("livepose: ")
+
+
 def test_the_flip_study_shows_what_alignment_is_worth(make_set: MakeSet) -> None:
     images, path, _ = make_set(3)
     rows, _ = compared(images, path, "--flip-study")

@@ -68,12 +68,15 @@ def test_broken_parts_are_refused_and_nothing_is_written(tmp_path: Path, harm: s
 def test_pack_train_resume_export_join_and_load(data: str, tmp_path: Path) -> None:
     packed, weights = str(tmp_path / "people.pack"), tmp_path / "joined.safetensors"
     parts = str(tmp_path / "parts")
-    assert main(["train", "pack", "--data", data, "--output", packed, "--side-px", "64"]) == 0
+    pack = ["train", "pack", "--data", data, "--output", packed, "--side-px", "64"]
+    assert [main(pack), main(pack), main([*pack, "--overwrite"])] == [0, 2, 0]
+    assert main(["train", "pack", "--data", f"pack:{packed}", *pack[4:], "--overwrite"]) == 2
     small = ("--size", "32x32", "--batch", "2", "--crops", "4", "--device", "cpu", "--dev", data)
     train = ["train", "pose", "--runs", str(tmp_path / "runs"), "--name", "rented"]
     assert main([*train, "--data", f"pack:{packed}", *small]) == 0
     assert main([*train, "--resume", "--export-parts", parts]) == 0
-    assert main(["train", "join", "--parts", parts, "--output", str(weights)]) == 0
+    join = ["train", "join", "--parts", parts, "--output", str(weights)]
+    assert [main(join), main(join), main([*join, "--overwrite"])] == [0, 2, 0]
     _, card = load_network(weights)
     assert (card.input_hw, card.activation) == ((32, 32), "softmax")
     assert (card.notes["crops"], card.notes["data"]) == ("4", "people.pack")
