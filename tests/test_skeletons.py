@@ -11,7 +11,7 @@ from livepose.drawing import draw_poses
 from livepose.errors import UsageError, WeightsError
 from livepose.estimator import PoseEstimator
 from livepose.pipeline import PosePipeline
-from livepose.skeletons import COCO17, SHIPPED, SKELETONS
+from livepose.skeletons import COCO17, MIDDLING_SIGMA, SHIPPED, SKELETONS
 from livepose.weights import Card
 from livepose.weights.card import from_metadata, to_metadata
 
@@ -43,6 +43,12 @@ def test_a_shipped_skeleton_holds_together(name: str) -> None:
     if name not in ("coco17", "mpii16"):  # their bodies are COCO's
         assert skeleton.keypoints[:17] == COCO17.keypoints
         assert skeleton.oks_sigmas[:17] == COCO17.oks_sigmas
+
+
+def test_where_no_sigmas_are_known_they_are_the_mean_of_coco() -> None:
+    assert np.mean(COCO17.oks_sigmas) == pytest.approx(MIDDLING_SIGMA, abs=0.005)
+    assert set(SKELETONS["mpii16"].sigmas_or_middling) == {MIDDLING_SIGMA}
+    assert COCO17.sigmas_or_middling == COCO17.oks_sigmas
 
 
 def test_a_file_says_all_that_a_skeleton_is(own: Path) -> None:

@@ -37,7 +37,7 @@ _START_SPEEDS = (0.0, 0.05, 1.0)  # deviation of a new keypoint's speed, body sc
 _TOP_SPEED = 8.0  # what is faster is doubted until the next image confirms it
 _GLIDE_S = 0.1  # a keypoint that is predicted comes to a halt in about that time
 _PROPAGATION_GLIDE_S = 0.4  # who only waits for a look goes on, but does not fly away
-_UNKNOWN_SIGMA = 0.055  # of a measurement that says nothing of its own
+_USUAL_NOISE = 0.055  # deviation of a measurement that says nothing of its own
 _LEAST_PROBABILITY = 1e-4
 _LEAST_SCORE = 0.2  # keypoints below say nothing of whether somebody has to be looked at
 
@@ -125,7 +125,7 @@ def _filter(
     gone_s = times_s[0] - state[_SEEN_S]
     seen = math.isfinite(x) and math.isfinite(y) and score > 0.0
     if seen and gone_s != 0.0:  # a repeated time tells nothing new
-        variance = variance if variance > 0.0 else (_UNKNOWN_SIGMA * scale_px) ** 2
+        variance = variance if variance > 0.0 else (_USUAL_NOISE * scale_px) ** 2
         noise_px2 = noise_share * variance
         seen = _take(state, x, y, noise_px2, gone_s, scale_px, scratch)
         if seen:

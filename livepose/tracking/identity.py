@@ -14,8 +14,6 @@ from livepose.tracking._kernels import CROSSING_IOU, ESTABLISHED_S
 from livepose.tracking.associate import assign, nested
 from livepose.tracking.tracks import Floats, Mask, Rows, State, Tracks
 
-UNKNOWN_SIGMA = 0.07
-"""OKS sigma of keypoints of skeletons that publish none: about the mean of COCO's."""
 LOST_S = 1.5  # may come back as the same person after last being seen
 FRESH_S = 0.2  # keypoints older than this say little about the pose now
 LEAST_COMMON = 4  # fewer keypoints seen in both poses say nothing about likeness

@@ -12,7 +12,7 @@ from livepose.frame import ImageBgr
 from livepose.poses import Poses
 from livepose.skeletons import COCO17, Skeleton
 from livepose.tracking import _kernels, associate, tracks
-from livepose.tracking.identity import LOST_S, UNKNOWN_SIGMA, Seen, hide
+from livepose.tracking.identity import LOST_S, Seen, hide
 from livepose.tracking.joints import Limbs
 from livepose.tracking.reid import ReIdentification, learn_histograms
 from livepose.tracking.tracks import Floats, Mask, State, Tracks
@@ -82,7 +82,7 @@ class Tracker:
     ) -> None:
         self.settings = settings or TrackerSettings()
         self._keypoints = len(skeleton.keypoints)
-        self._sigmas = np.array(skeleton.oks_sigmas or [UNKNOWN_SIGMA] * self._keypoints)
+        self._sigmas = np.array(skeleton.sigmas_or_middling)
         self._limbs = _limbs_of(skeleton)
         self.reset()
 

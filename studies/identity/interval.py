@@ -21,7 +21,7 @@ from livepose.pipeline import PosePipeline, Settings
 from livepose.poses import Poses
 from livepose.sources import open_source
 from livepose.tracking.associate import assign
-from livepose.tracking.identity import UNKNOWN_SIGMA, oks
+from livepose.tracking.identity import oks
 
 logger = logging.getLogger(f"livepose.{__name__}")
 
@@ -111,7 +111,7 @@ def _alike(truth: Poses, found: Poses) -> Iterator[float]:
         return
     first, second = (_counted(poses) for poses in (truth, found))
     areas_px2 = np.prod(found.boxes_xyxy[:, 2:] - found.boxes_xyxy[:, :2], axis=1)
-    sigmas = np.array(found.skeleton.oks_sigmas or [UNKNOWN_SIGMA] * first.shape[1])
+    sigmas = np.array(found.skeleton.sigmas_or_middling)
     likeness = oks(first, second, areas_px2, sigmas, np.ones((len(first), len(second)), dtype=bool))
     for row, column in zip(*assign(likeness, SAME_OKS), strict=True):
         yield float(likeness[row, column])
