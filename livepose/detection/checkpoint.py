@@ -19,14 +19,13 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 from torch import Tensor, nn
 
 from livepose.detection.detector import Engine, Predictions
 from livepose.detection.files import DetectorInfo, StoredDetector, person_class, read_stored
 from livepose.errors import WeightsError
 from livepose.runtimes.torch import device_errors, one_thread
-from livepose.weights.arrays import arrays_sha256, require_usable
+from livepose.weights.arrays import arrays_sha256, require_usable, save_arrays
 from livepose.weights.torch_file import arrays_of, open_torch_file
 
 FORMAT = "livepose-detector-1"
@@ -95,14 +94,15 @@ def save_detector(path: Path, model: nn.Module, metadata: Mapping[str, str]) -> 
     """Writes a detection model of ultralytics, not fused, as safetensors with its architecture.
 
     ``metadata`` are ``classes`` (as "person" or "person,bicycle"), ``input_px``, ``source`` and
-    what else is to be told. Floating-point tensors are stored in half precision.
+    what else is to be told. Floating-point tensors are stored in half precision. WeightsError if
+    it cannot be written.
     """
     arrays = {
         name: (value.half() if value.is_floating_point() else value).cpu().contiguous().numpy()
         for name, value in model.state_dict().items()
     }
     told = {**metadata, "format": FORMAT, "architecture": json.dumps(model.yaml)}
-    save_file(arrays, path, metadata={**told, "sha256": arrays_sha256(arrays)})
+    save_arrays(path, arrays, {**told, "sha256": arrays_sha256(arrays)})
 
 
 def load_detector(path: Path) -> tuple[nn.Module, DetectorInfo]:

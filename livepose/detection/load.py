@@ -144,7 +144,7 @@ def _open(path: Path, device: str) -> tuple[Engine, DetectorInfo]:
             " that ultralytics exported to OpenVINO"
         )
     place = check_device(device)
-    if place == "auto" and cuda_devices():
+    if place == "auto" and has_torch() and cuda_devices():
         try:
             return _open_on_gpu(path, "cuda:0")
         except DeviceError as error:
@@ -167,6 +167,7 @@ def _open(path: Path, device: str) -> tuple[Engine, DetectorInfo]:
 
 def _open_on_gpu(path: Path, device: str) -> tuple[Engine, DetectorInfo]:
     """A checkpoint on a GPU, once it was seen to find there whom it finds on the processor."""
+    require_torch(path)
     from livepose.detection.checkpoint import TorchEngine, load_detector
     from livepose.detection.openvino_engine import require_same_people
 

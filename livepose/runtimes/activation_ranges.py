@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from livepose.errors import WeightsError
+from livepose.kept import write_whole
 from livepose.paths import is_file
 
 _FORMAT = "livepose-int8-1"
@@ -91,4 +92,4 @@ def write_ranges(path: Path, ranges: ActivationRanges) -> None:
         "ranges": "@",
     }
     text = json.dumps(document, indent=2).replace('"@"', "{\n" + ",\n".join(rows) + "\n  }")
-    path.write_text(text + "\n", encoding="utf-8")
+    write_whole(path, (text + "\n").encode())

@@ -1,4 +1,4 @@
-"""The tensors of a weights file: read without torch, and looked at before they are used."""
+"""The tensors of a weights file: read without torch, looked at before they are used, written."""
 
 import hashlib
 from collections.abc import Mapping
@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import save
 
 from livepose.errors import WeightsError
+from livepose.kept import write_whole
 from livepose.weights.card import opened
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -30,6 +33,18 @@ def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
             "card is another file's; fetch or import it again"
         )
     return arrays
+
+
+def save_arrays(path: Path, arrays: Arrays, metadata: Mapping[str, str]) -> None:
+    """Writes tensors and flat strings as safetensors; the file appears whole or not at all.
+
+    WeightsError if it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, save(dict(arrays), metadata=dict(metadata)))
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"cannot write the weights to {path}: {error}") from None
 
 
 def arrays_sha256(arrays: Arrays) -> str:

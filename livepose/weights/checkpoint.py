@@ -8,14 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import save
 from torch import Tensor, nn
 
 from livepose.errors import WeightsError
-from livepose.kept import write_whole
 from livepose.networks import HRNET_WIDTHS, RESNET_BLOCKS, build_network
-from livepose.weights.arrays import Arrays, arrays_sha256, load_arrays
+from livepose.weights.arrays import Arrays, arrays_sha256, load_arrays, save_arrays
 from livepose.weights.card import Card, read_card, to_metadata
 
 _COUNTER = "num_batches_tracked"
@@ -24,19 +21,14 @@ _RESNETS = {blocks[2]: name for name, blocks in RESNET_BLOCKS.items()}
 
 
 def save_checkpoint(path: str | Path, state: Mapping[str, Any], card: Card) -> Card:
-    """Writes weights, NumPy's or torch's, and their card; the file appears whole or not at all.
+    """Writes weights, NumPy's or torch's, and their card, as ``save_arrays`` does.
 
     Floating tensors are stored in half precision, except those that would overflow in it. Returns
     the card with the hash of the stored tensors. WeightsError if the file cannot be written.
     """
     stored = {name: _stored(torch.as_tensor(one).cpu().numpy()) for name, one in state.items()}
     card = replace(card, sha256=arrays_sha256(stored))
-    target = Path(path)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(target, save(stored, metadata=to_metadata(card)))
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"cannot write the weights to {target}: {error}") from None
+    save_arrays(Path(path), stored, to_metadata(card))
     return card
 
 

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from livepose.errors import WeightsError
+from livepose.kept import write_whole
 from livepose.weights.manifest import Known
 from livepose.weights.places import HUB, downloads_folder
 
@@ -93,7 +94,7 @@ def fetch_from_hub(address: str, *, offline: bool = False) -> Path:
             may = "" if given else f"; a file that may have changed is named {address}@sha256:HEX"
             raise WeightsError(f"{error}{may if pinned else ''}") from None
         if given or not pinned:
-            pin.write_text(file_sha256(path), encoding="utf-8")
+            write_whole(pin, file_sha256(path).encode())
     except (OSError, UnicodeDecodeError) as error:
         raise WeightsError(f"the hash of {address} cannot be kept in {pin}: {error}") from None
     if not pinned:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,6 +39,22 @@ def test_a_file_answers_as_the_model_in_it(random_model, own_file, pickled_file,
     averaged = tmp_path / "ema.pt"
     torch.save({"model": torch.nn.Identity(), "ema": random_model}, averaged)
     assert read_pickled(averaged).kind == "DetectionModel"
+
+
+def test_a_file_that_cannot_be_written_whole_leaves_the_old_one(
+    random_model, monkeypatch, tmp_path
+):
+    def full(*_):
+        raise OSError("No space left on device")
+
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(b"the old one")
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(WeightsError, match=r"cannot write the weights to .*No space left"):
+        save_detector(path, random_model, METADATA)
+    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [
+        ("x.safetensors", b"the old one")
+    ]
 
 
 class EvilBuilder:

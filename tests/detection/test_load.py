@@ -11,7 +11,7 @@ import pytest
 import torch
 from weights.server import Server, serving
 
-from livepose.detection import load, open_detector, openvino_engine
+from livepose.detection import files, load, open_detector, openvino_engine
 from livepose.detection.checkpoint import TorchEngine, load_detector
 from livepose.detection.load import detector_file
 from livepose.detection.openvino_engine import OpenVinoEngine
@@ -60,6 +60,18 @@ def test_a_gpu_that_sees_wrongly_gives_way_only_where_none_was_asked_for(
     open_detector(own_file, "auto")
     assert "not on cuda:0: finds other people there" in said[0]
     assert said[-1] == "detector: random, OpenVINO on the processor"
+
+
+def test_without_ultralytics_a_gpu_is_left_and_one_that_is_asked_for_says_what_is_missing(
+    said, own_file, monkeypatch
+):
+    for module in (select, load):
+        monkeypatch.setattr(module, "cuda_devices", lambda: 1)
+    monkeypatch.setattr(files, "find_spec", lambda name: None)
+    open_detector(own_file)
+    assert said[-1] == "detector: random, OpenVINO on the processor"
+    with pytest.raises(WeightsError, match="needs torch and ultralytics"):
+        open_detector(own_file, "cuda")
 
 
 def test_a_larger_input_is_compiled_beside_and_used_when_it_is_there(own_file, cache, monkeypatch):

@@ -13,8 +13,9 @@ from torch import nn
 from livepose.errors import DeviceError, LiveposeError
 from livepose.runtimes import open_runtime, select
 from livepose.runtimes import torch as torch_runtime
-from livepose.runtimes.torch import TorchRuntime, device_errors
-from livepose.weights import Card, load_network
+from livepose.runtimes.torch import TorchRuntime, device_errors, reference_heatmaps
+from livepose.runtimes.verify import require_agreement
+from livepose.weights import Card, find_weights, load_network
 
 Change = Callable[[np.ndarray], np.ndarray]
 
@@ -70,6 +71,28 @@ def test_other_crops_than_bytes_of_the_right_size_are_refused(
     runtime = open_runtime(resnet_file, runtime="torch")
     with pytest.raises(ValueError, match=r"crops have to be uint8 \(B, 64, 96, 3\), got"):
         runtime(crops)
+
+
+def test_the_embedded_weights_bear_half_precision() -> None:
+    network, card = load_network(find_weights("default"))
+    reference = reference_heatmaps(network, card)
+    for precision in ("f16", "bf16"):
+        require_agreement(TorchRuntime(network, card, "cpu", precision), reference)
+
+
+@pytest.mark.parametrize(("precision", "rounds"), [("f32", False), ("f16", True)])
+def test_f32_on_a_gpu_is_not_rounded_to_fewer_bits(
+    precision: str, rounds: bool, resnet_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def graph(crops: torch.Tensor) -> torch.Tensor:
+        assert torch.backends.cudnn.allow_tf32 == rounds
+        return crops
+
+    runtime = TorchRuntime(*load_network(resnet_file), "cpu", precision)
+    runtime.device, runtime.graph = "cuda:1", graph
+    monkeypatch.setattr(torch.Tensor, "to", lambda crops, device: crops)
+    assert runtime(np.ones((1, 64, 96, 3), np.uint8)).any()
+    assert torch.backends.cudnn.allow_tf32
 
 
 # -- on a GPU, with the CPU in its place -----------------------------------------------------------
