@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -26,7 +27,7 @@ from livepose.detection import (
     detect_stills,
     open_detector,
 )
-from livepose.errors import DeviceError, LiveposeError
+from livepose.errors import DeviceError
 from livepose.estimator import Estimates, PoseEstimator
 from livepose.frame import Frame, ImageBgr, StageClock
 from livepose.poses import Poses
@@ -269,7 +270,8 @@ class PosePipeline:
             yield frame, self.process(frame.image_bgr, frame.time_s, frame.captured_s)
 
     def _still(self, frames: Iterable[Frame]) -> Generator[tuple[Frame, Poses], None, None]:
-        for some in _batches(frames, STILLS_TOGETHER):
+        left = iter(frames)
+        while some := list(islice(left, STILLS_TOGETHER)):
             poses = self.process_stills([frame.image_bgr for frame in some])
             yield from zip(some, poses, strict=True)
 
@@ -346,23 +348,6 @@ class PosePipeline:
             poses = self.tracker.observe(time_s, poses)
             self.tracker.needs_detection(time_s)
             self.smoother.apply(time_s, poses)
-
-
-def _batches(frames: Iterable[Frame], size: int) -> Generator[list[Frame], None, None]:
-    """The frames in lists of ``size``; those before the end, or an error, in a shorter one."""
-    batch: list[Frame] = []
-    try:
-        for frame in frames:
-            batch.append(frame)
-            if len(batch) == size:
-                yield batch
-                batch = []
-    except LiveposeError:
-        if batch:
-            yield batch
-        raise
-    if batch:
-        yield batch
 
 
 def _open_networks(
