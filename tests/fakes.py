@@ -1,9 +1,11 @@
 """Stand-ins for the two networks, so that the loop can be tested without them.
 
 The detector finds the white rectangle that a test draws; the runtime puts every keypoint at its
-place within that rectangle. Everything between them is the real thing.
+place within that rectangle. Everything between them is the real thing. Run as a program this is
+livepose with the stand-ins.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +22,7 @@ from livepose.sources import Source
 from livepose.weights import Card
 from livepose.window import Command
 
+PROGRAM = [sys.executable, __file__]
 CARD = Card(
     network="hrnet_w32",
     input_hw=(128, 96),
@@ -165,9 +168,9 @@ class FakeSource(Source):
         self.closed += 1
 
 
-def walking(count: int, fps: float = 30.0, **options: Any) -> FakeSource:
+def walking(count: int, fps: float = 30.0, start: int = 60, **options: Any) -> FakeSource:
     """``count`` frames of a person who moves two pixels a frame."""
-    frames = [Frame(scene_image(60 + 2 * index), index / fps, index) for index in range(count)]
+    frames = [Frame(scene_image(start + 2 * index), index / fps, index) for index in range(count)]
     return FakeSource(frames, **options)
 
 
@@ -199,3 +202,12 @@ class FakeWindow:
 
     def close(self) -> None:
         self.closed += 1
+
+
+if __name__ == "__main__":
+    from livepose import pipeline
+    from livepose.cli import main
+
+    pipeline.open_runtime = lambda *_, **__: FakeRuntime()
+    pipeline.open_detector = lambda *_, **__: FakeDetector()
+    sys.exit(main())

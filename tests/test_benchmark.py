@@ -1,26 +1,19 @@
 """The benchmark measures what it says, and tells what became slower from what only trembles."""
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from fakes import make_pipeline
 
 from livepose.benchmark.run import BenchmarkSettings, bottleneck, measure
 from livepose.benchmark.scene import CameraPath, WalkingPeople
 from livepose.cli import main
 from livepose.errors import SourceError
 from livepose.frame import StageClock
-from livepose.pipeline import PosePipeline
-
-__all__ = ["make_pipeline"]
-Make = Callable[..., PosePipeline]
 
 
-def test_a_stage_entered_twice_in_a_frame_counts_as_its_sum() -> None:
+def test_a_stage_entered_twice_in_a_frame_counts_as_its_sum():
     clock = StageClock()
     for _ in range(3):
         with clock.frame():
@@ -32,7 +25,7 @@ def test_a_stage_entered_twice_in_a_frame_counts_as_its_sum() -> None:
     assert np.isnan(clock.median_ms("unknown"))
 
 
-def test_the_people_of_a_made_scene_stand_where_it_says() -> None:
+def test_the_people_of_a_made_scene_stand_where_it_says():
     scene = WalkingPeople(3, 60)
     empty = WalkingPeople(0, 60).image(0)
     for index in (0, 30):
@@ -42,15 +35,16 @@ def test_the_people_of_a_made_scene_stand_where_it_says() -> None:
     assert (scene.boxes_xyxy(0) != scene.boxes_xyxy(20)).any()
 
 
-def test_the_camera_moves_and_its_times_are_even() -> None:
-    frames = list(CameraPath(seconds_per_shot=0.2))
-    assert len(frames) == CameraPath(seconds_per_shot=0.2).frame_count
+def test_the_camera_moves_and_its_times_are_even():
+    camera = CameraPath(seconds_per_shot=0.2)
+    frames = list(camera)
+    assert len(frames) == camera.frame_count
     assert np.allclose(np.diff([frame.time_s for frame in frames]), 1 / 30)
     assert np.abs(frames[0].image_bgr.astype(int) - frames[5].image_bgr).mean() > 1
 
 
 @pytest.mark.parametrize("people", [0, 1, 5])
-def test_as_many_people_are_measured_as_were_asked_for(make_pipeline: Make, people: int) -> None:
+def test_as_many_people_are_measured_as_were_asked_for(make_pipeline, people):
     asked = BenchmarkSettings(people=people, frames=30, size_wh=(400, 304))
     result = measure(make_pipeline(), asked)
     assert (result.frames, result.size_wh) == (30, (400, 304))
@@ -61,20 +55,18 @@ def test_as_many_people_are_measured_as_were_asked_for(make_pipeline: Make, peop
     assert 1e3 / result.fps >= result.latency_ms["mean"]
 
 
-def test_the_slowest_stage_is_named_by_its_mean() -> None:
+def test_the_slowest_stage_is_named_by_its_mean():
     stages = {"detect": {"mean": 8.0, "p50": 0.0}, "network": {"mean": 2.0, "p50": 2.0}}
     assert bottleneck(stages) == "the bottleneck is detect: 8.0 ms a frame, 80 % of the time"
 
 
-def test_a_video_too_short_for_the_warm_up_is_refused(make_pipeline: Make, shared: Path) -> None:
+def test_a_video_too_short_for_the_warm_up_is_refused(make_pipeline, shared):
     asked = BenchmarkSettings(source=str(shared / "video" / "one_frame.mp4"))
     with pytest.raises(SourceError, match="got 1; give a longer video"):
         measure(make_pipeline(), asked)
 
 
-def test_the_demo_leaves_a_video_lines_and_a_sheet(
-    make_pipeline: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_demo_leaves_a_video_lines_and_a_sheet(make_pipeline, tmp_path, monkeypatch):
     monkeypatch.setenv("DISPLAY", "")
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     monkeypatch.setattr("livepose.benchmark.scene.CameraPath", lambda: CameraPath(0.3))
@@ -86,9 +78,7 @@ def test_the_demo_leaves_a_video_lines_and_a_sheet(
     assert cv2.imread(str(sheet)).shape[1] == 1280
 
 
-def test_a_part_of_a_film_is_measured_from_the_command_line(
-    make_pipeline: Make, shared: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_part_of_a_video_is_measured_from_the_command_line(make_pipeline, shared, capsys):
     clip = str(shared / "video" / "crowd.mp4")
     part = ["--start", "0.5", "--end", "4", "--frames", "20"]
     for words in (["--video", clip], ["--source", clip], [clip]):
@@ -99,16 +89,13 @@ def test_a_part_of_a_film_is_measured_from_the_command_line(
 @pytest.mark.parametrize(
     "words", [["--video", "a", "--people", "2"], ["--image", "a.jpg"], ["a.mp4", "b.mp4"]]
 )
-def test_what_cannot_be_measured_is_a_wrong_use(words: list[str]) -> None:
+def test_what_cannot_be_measured_is_a_wrong_use(words):
     assert main(["--benchmark", *words]) == 2
 
 
-def test_the_command_saves_its_figures(
-    make_pipeline: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_saves_its_figures(make_pipeline, tmp_path, capsys):
     path = tmp_path / "figures.json"
-    words = ["--benchmark", "--people", "1", "--frames", "20"]
-    assert main([*words, "--json", str(path)]) == 0
+    assert main(["--benchmark", "--people", "1", "--frames", "20", "--json", str(path)]) == 0
     figures = json.loads(path.read_text())
     assert figures["bottleneck"] in " ".join(capsys.readouterr().out.split())
     assert set(figures["machine"]) >= {"processor", "device", "runtime", "versions"}

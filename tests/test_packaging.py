@@ -25,7 +25,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_wheel_and_sdist_carry_the_embedded_weights(built: Path) -> None:
+def test_wheel_and_sdist_carry_the_embedded_weights(built):
     with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
         names = wheel.namelist()
     assert "livepose/_weights/pose_hrnet_w32_128x96.safetensors" in names
@@ -36,7 +36,7 @@ def test_wheel_and_sdist_carry_the_embedded_weights(built: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_wheel_runs_in_an_environment_of_its_own(built: Path, tmp_path: Path) -> None:
+def test_the_wheel_runs_in_an_environment_of_its_own(built, tmp_path):
     """Installed without the checkout; the heavy packages are lent by this environment."""
     folder = tmp_path / "bare"
     venv.create(folder)

@@ -37,8 +37,6 @@ def play_files(options: RunOptions) -> int:
     batch, folder = options.batch, options.batch.output_dir or Path()
     part = parse_shard(batch.shard) if batch.shard else (1, 1)
     manifest = Manifest(batch.manifest, part)
-    if not options.sources.named():
-        raise SourceError("nothing to look at: name videos, images, folders or patterns")
     found = find_sources(options.sources.named(), recursive=batch.recursive)
     if words := left_out_words(one for one in found if one.kind is None):
         logger.info(words)

@@ -37,15 +37,15 @@ def run(chosen: RunOptions) -> int:
         return 0
     idle = "--people, --frames: only with --benchmark; a part of a video is --start and --end"
     _refuse(chosen.benchmark != BenchmarkOptions(), idle)
-    if _is_batch(chosen):
-        from livepose.cli.play_files import play_files
-
-        return play_files(chosen)
     _refuse(
         not chosen.sources.named(),
         "nothing to look at: give --camera 0, --video FILE, --image PATH or --source ANY "
         "(livepose --help shows examples)",
     )
+    if _is_batch(chosen):
+        from livepose.cli.play_files import play_files
+
+        return play_files(chosen)
     _check_outputs(chosen)
     from livepose.cli.start import start
 

@@ -23,9 +23,7 @@ from livepose.sources import find_sources
     ],
     ids=["folders", "suffixes", "capitals", "detour", "a clip and a folder"],
 )
-def test_equal_names_keep_what_tells_them_apart(
-    paths: list[str], expected: list[str | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_equal_names_keep_what_tells_them_apart(paths, expected, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("walk").mkdir()
     found = list(unique_names([Path(path) for path in paths]).values())
@@ -34,7 +32,7 @@ def test_equal_names_keep_what_tells_them_apart(
     assert all(want is None or want == got for want, got in zip(expected, found, strict=True))
 
 
-def test_videos_are_jobs_and_the_images_of_a_folder_are_one(tmp_path: Path) -> None:
+def test_videos_are_jobs_and_the_images_of_a_folder_are_one(tmp_path):
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(SourceError, match="neither a video nor an image"):
         make_jobs(find_sources([tmp_path]))
@@ -50,7 +48,7 @@ def test_videos_are_jobs_and_the_images_of_a_folder_are_one(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("count", [1, 3, 7])
-def test_each_job_is_in_exactly_one_shard_and_sizes_are_even(count: int) -> None:
+def test_each_job_is_in_exactly_one_shard_and_sizes_are_even(count):
     every = [
         Job(f"{index}.mp4", str(index), "video", (f"{index}.mp4",), size, 0)
         for index, size in enumerate((*range(1, 41), 0, 0))
@@ -61,16 +59,14 @@ def test_each_job_is_in_exactly_one_shard_and_sizes_are_even(count: int) -> None
     assert max(sizes) - min(sizes) <= 40
 
 
-def test_shards_are_counted_from_one() -> None:
+def test_shards_are_counted_from_one():
     assert parse_shard("2/8") == (2, 8)
     for text in ("0/8", "9/8", "2", "/8", "a/b", "1/0", "²/3"):
         with pytest.raises(UsageError, match="expected I/N"):
             parse_shard(text)
 
 
-def test_files_are_counted_and_the_time_left_is_that_of_the_bytes_left(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_files_are_counted_and_the_time_left_is_that_of_the_bytes_left(monkeypatch):
     now_s = [100.0]
     clock = SimpleNamespace(perf_counter=lambda: now_s[0])
     monkeypatch.setattr("livepose.cli.progress.time", clock)

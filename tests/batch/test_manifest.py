@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -12,9 +11,7 @@ from livepose.errors import DataError, SinkError
 DONE = Entry("in/a.mp4", "a", 10, 20, "settings", "done", {"a.jsonl": "0" * 64})
 
 
-def test_lines_are_added_as_files_are_done_and_in_the_end_there_is_one_a_source(
-    tmp_path: Path,
-) -> None:
+def test_lines_are_added_as_files_are_done_and_in_the_end_there_is_one_a_source(tmp_path):
     path = tmp_path / "run.jsonl"
     manifest = Manifest(path)
     for entry in (replace(DONE, state="failed", error="broken"), replace(DONE, source="b"), DONE):
@@ -31,7 +28,7 @@ def test_lines_are_added_as_files_are_done_and_in_the_end_there_is_one_a_source(
 
 
 @pytest.mark.parametrize("text", ["no json\n", "[1]\n", '{"livepose": {}}\n'])
-def test_another_file_is_never_taken_for_a_manifest(text: str, tmp_path: Path) -> None:
+def test_another_file_is_never_taken_for_a_manifest(text, tmp_path):
     path = tmp_path / "out.jsonl"
     path.write_text(text)
     with pytest.raises(DataError, match="is not a manifest"):

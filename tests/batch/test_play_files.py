@@ -1,28 +1,21 @@
 """``livepose in/ --output-dir out --json ...``: many files on the command line."""
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import polars
 import pytest
 from batch.works import contents_of
-from fakes import clip, make_pipeline, scene_image
+from fakes import clip, scene_image
 
 from livepose import read
 from livepose.batch.manifest import read_manifest
 from livepose.cli import main
-from livepose.pipeline import PosePipeline
 
-__all__ = ["make_pipeline"]
-Make = Callable[..., PosePipeline]
 LOST, USAGE = 3, 2
 
 
-def test_a_folder_is_sorted_out_and_a_broken_file_stops_no_other(
-    make_pipeline: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_is_sorted_out_and_a_broken_file_stops_no_other(make_pipeline, tmp_path, capsys):
     source, out = tmp_path / "in", tmp_path / "out"
     for name, left in (("mon/walk", 60), ("tue/walk", 90), ("tue/run", 120)):
         clip(source / f"{name}.mp4", left)
@@ -49,7 +42,7 @@ def test_a_folder_is_sorted_out_and_a_broken_file_stops_no_other(
     assert len(walk) == 12 and walk.header["angles"][0] == "left_knee"
 
 
-def test_all_that_can_be_written_is_written_by_name(make_pipeline: Make, tmp_path: Path) -> None:
+def test_all_that_can_be_written_is_written_by_name(make_pipeline, tmp_path):
     source = clip(tmp_path / "walk.mp4")
     outputs = (
         *("--json", "--csv", "--openpose-json", "--coco-json", "--sheet", "--trc", "--mot"),
@@ -67,8 +60,8 @@ def test_all_that_can_be_written_is_written_by_name(make_pipeline: Make, tmp_pat
 
 
 def test_a_rerun_does_what_is_missing_or_changed_and_reads_what_shards_noted(
-    make_pipeline: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+    make_pipeline, tmp_path, capsys
+):
     sources = [str(clip(tmp_path / f"{name}.mp4", frames=30)) for name in ("walk", "run")]
     manifest, out = tmp_path / "run.jsonl", tmp_path / "out"
     words = [*sources, "--output-dir", str(out), "--json", "--manifest", str(manifest)]
@@ -93,9 +86,7 @@ def test_a_rerun_does_what_is_missing_or_changed_and_reads_what_shards_noted(
     assert len({entry.settings for entry in entries}) == 1
 
 
-def test_what_is_there_already_is_not_replaced_unasked(
-    make_pipeline: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_there_already_is_not_replaced_unasked(make_pipeline, tmp_path, capsys):
     source, out = clip(tmp_path / "walk.mp4"), tmp_path / "out"
     out.mkdir()
     words = [str(source), "--output-dir", str(out), "--json", "--csv", "--angles", "--trc"]
@@ -112,52 +103,15 @@ def test_what_is_there_already_is_not_replaced_unasked(
     assert "walk.mp4 is an input itself" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        (["IN", "--output-dir", "OUT"], "say what is written"),
-        (["IN", "--output-dir", "OUT", "--json", "a.jsonl"], "outputs have no value"),
-        (["IN", "--no-window"], "holds videos: add --output-dir"),
-        (["IN", "--workers", "2"], "they need --output-dir"),
-        (["IN", "--output-dir", "OUT", "--json", "--rotate", "1h"], "not for many files"),
-    ],
-)
-def test_what_does_not_go_together_is_one_sentence(
-    words: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    clip(tmp_path / "in" / "a.mp4", frames=2)
-    places = {"IN": str(tmp_path / "in"), "OUT": str(tmp_path / "out")}
-    assert main([places.get(one, one) for one in words]) == USAGE
-    said = capsys.readouterr().err
-    assert says in said.strip().splitlines()[-1] and "Traceback" not in said
-
-
-def test_a_folder_without_anything_is_said(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_sources_without_anything_are_said(tmp_path, said):
     (tmp_path / "in").mkdir()
-    for words in ([str(tmp_path / "in")], [str(tmp_path / "nowhere")], []):
-        assert main([*words, "--output-dir", str(tmp_path / "out"), "--json"]) == LOST
-    said = capsys.readouterr().err
-    for words in ("neither a video nor an image", "does not exist", "nothing to look at"):
-        assert words in said
-
-
-def test_degrees_are_drawn_on_request(make_pipeline: Make, tmp_path: Path) -> None:
-    source = tmp_path / "1.png"
-    cv2.imwrite(str(source), scene_image(100))
-    drawn = []
-    for more in ([], ["--draw-angles"], ["--draw-angles", "--mirror"]):
-        path = tmp_path / f"drawn{len(drawn)}.png"
-        assert main(["--image", str(source), "--output", str(path), *more]) == 0
-        drawn.append(cv2.imread(str(path)))
-    assert (drawn[0] != drawn[1]).any()
-    # Mirrored, the numbers themselves are not: they can be read.
-    assert (drawn[1][:, ::-1] != drawn[2]).any()
+    for name, words in (("in", "neither a video nor an image"), ("nowhere", "does not exist")):
+        assert main([str(tmp_path / name), "--output-dir", str(tmp_path), "--json"]) == LOST
+        assert words in said[-1]
 
 
 @pytest.mark.slow
-def test_two_workers_give_the_bytes_of_one(
-    shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_two_workers_give_the_bytes_of_one(shared, tmp_path, capsys):
     """With the real networks."""
     clips = [shared / "video" / name for name in ("one_frame.mp4", "portrait.mp4", "garbage.mp4")]
     outs = []

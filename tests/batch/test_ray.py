@@ -57,7 +57,7 @@ def kill_one_of_two_nodes(source: Path, out: Path, manifest: Manifest) -> None:
 
 
 @pytest.mark.slow
-def test_a_node_that_is_killed_loses_no_file_and_changes_no_byte(tmp_path: Path) -> None:
+def test_a_node_that_is_killed_loses_no_file_and_changes_no_byte(tmp_path):
     pytest.importorskip("ray")
     if (
         not (shutil.which("unshare") and shutil.which("ip"))
@@ -91,9 +91,7 @@ def test_a_node_that_is_killed_loses_no_file_and_changes_no_byte(tmp_path: Path)
     }
 
 
-def test_a_cluster_that_is_not_there_and_a_missing_package_are_said(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_cluster_that_is_not_there_and_a_missing_package_are_said(monkeypatch):
     pytest.importorskip("ray")
     with pytest.raises(DeviceError, match="there is no Ray cluster at nonsense"):
         ray_places("nonsense").__enter__()

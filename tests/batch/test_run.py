@@ -44,7 +44,7 @@ def runs(tmp_path: Path) -> Runs:
     return Runs(tmp_path)
 
 
-def test_a_rerun_does_what_is_missing_or_changed_and_nothing_else(runs: Runs) -> None:
+def test_a_rerun_does_what_is_missing_or_changed_and_nothing_else(runs):
     assert runs() == ("", "abd", "c")
     assert runs() == ("abd", "", "c")
     (runs.source / "c.mp4").write_text("mended")
@@ -61,9 +61,7 @@ def test_a_rerun_does_what_is_missing_or_changed_and_nothing_else(runs: Runs) ->
     assert runs("other settings") == ("", "abcde", "")
 
 
-def test_ctrl_c_leaves_what_is_done_noted_and_nothing_half_done(
-    runs: Runs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ctrl_c_leaves_what_is_done_noted_and_nothing_half_done(runs, monkeypatch):
     real = Copy.work
 
     def stops(self, job, part) -> None:

@@ -40,8 +40,8 @@ def done_by(places, copy: Copy, jobs: list[Job], out: Path) -> dict[str, Entry]:
 
 
 def test_workers_do_the_same_as_one_process_and_load_once_each(
-    make_jobs, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    make_jobs, out, tmp_path, monkeypatch
+):
     jobs = make_jobs(**{f"f{index}": f"waits 2 text {index}" for index in range(5)})
     copy = Copy(tmp_path)
     entries = done_by(process_places(2), copy, jobs, out)
@@ -58,9 +58,7 @@ def test_workers_do_the_same_as_one_process_and_load_once_each(
     assert contents_of(out) == by_workers
 
 
-def test_a_file_whose_worker_dies_is_tried_again_and_given_up_in_the_end(
-    make_jobs, out: Path, tmp_path: Path
-) -> None:
+def test_a_file_whose_worker_dies_is_tried_again_and_given_up_in_the_end(make_jobs, out, tmp_path):
     jobs = make_jobs(a="kills 1 time", b="kills 9 times", c="fine", d="fault", e="full")
     entries = done_by(process_places(2), Copy(tmp_path), jobs, out)
     again, given_up, fault = entries["a"], entries["b"], entries["d"]
@@ -73,12 +71,12 @@ def test_a_file_whose_worker_dies_is_tried_again_and_given_up_in_the_end(
     assert set(contents_of(out)) == {"a.txt", "a.parts/1", "c.txt", "c.parts/1"}
 
 
-def test_what_every_file_needs_is_refused_once(make_jobs, out: Path, tmp_path: Path) -> None:
+def test_what_every_file_needs_is_refused_once(make_jobs, out, tmp_path):
     with pytest.raises(WeightsError, match="weights are missing; fetch them"):
         done_by(process_places(1), Copy(tmp_path, refuses=True), make_jobs(a="x", b="y"), out)
 
 
-def test_what_a_killed_run_left_is_removed_and_nothing_else(make_jobs, out: Path) -> None:
+def test_what_a_killed_run_left_is_removed_and_nothing_else(make_jobs, out):
     stale = out / ".a.12ab34cd.part"
     kept = [out / one for one in (".b.12ab34cd.part", ".a.part", ".a.x.part", ".a.b.12ab34cd.part")]
     for folder in (stale, *kept):

@@ -1,6 +1,5 @@
 """The accuracy beside the speed: other people's landmarks as COCO's keypoints."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -34,7 +33,7 @@ def solutions(pose: Pose) -> SimpleNamespace:
     return SimpleNamespace(pose=SimpleNamespace(Pose=lambda **_: pose))
 
 
-def test_landmarks_come_back_to_the_image_in_cocos_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_landmarks_come_back_to_the_image_in_cocos_order(monkeypatch):
     pose = Pose()
     monkeypatch.setattr(accuracy, "solutions", lambda: solutions(pose))
     found = MediaPipePeer().estimate(IMAGE, np.array([[40.0, 20.0, 80.0, 60.0]]), np.ones(1))
@@ -49,7 +48,7 @@ def test_landmarks_come_back_to_the_image_in_cocos_order(monkeypatch: pytest.Mon
     assert MediaPipe(pose).take(Frame(IMAGE, 0.0, 0)) == 0
 
 
-def test_a_peer_is_scored_on_images_by_the_evaluation(shared: Path) -> None:
+def test_a_peer_is_scored_on_images_by_the_evaluation(shared):
     folder = shared / "data" / "coco" / "dev"
     peer = open_peer(f"tinypose:{shared / 'peers' / accuracy.TINYPOSE}")
     figures = score(peer, folder, QUICK)
@@ -57,6 +56,6 @@ def test_a_peer_is_scored_on_images_by_the_evaluation(shared: Path) -> None:
     assert figures["ap"] > 20
 
 
-def test_without_images_the_part_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_images_the_part_says_why(monkeypatch, tmp_path):
     monkeypatch.setenv("LIVEPOSE_SHARED", str(tmp_path))
     assert measure_accuracy(QUICK)["why"] == "the images are not on this machine"

@@ -1,14 +1,12 @@
 """The one command: baselines in turn, one JSON, one table, targets judged as they fall."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from fakes import make_pipeline
 
 from benchmarks import document as documents
 from benchmarks.__main__ import main
@@ -21,10 +19,6 @@ from benchmarks.table import markdown, put_into
 from benchmarks.targets import Target, targets
 from livepose.benchmark.scene import WalkingPeople
 from livepose.frame import Frame
-from livepose.pipeline import PosePipeline
-
-__all__ = ["make_pipeline"]
-Make = Callable[..., PosePipeline]
 
 
 class Counting:
@@ -69,7 +63,7 @@ def documented(name: str, part: dict[str, Any]) -> dict[str, Any]:
     return documents.merged(documents.read(Path("nowhere.json")), name, part)
 
 
-def test_every_baseline_sees_the_same_pixels_in_turn() -> None:
+def test_every_baseline_sees_the_same_pixels_in_turn():
     first, second = Counting(), Counting()
     part = measure_baselines(1, [entry("a", first), entry("b", second)], QUICK)
     common = min(len(first.seen), len(second.seen))
@@ -80,7 +74,7 @@ def test_every_baseline_sees_the_same_pixels_in_turn() -> None:
     assert part["pixels"] != four["pixels"]
 
 
-def test_a_baseline_that_is_missing_has_a_row_that_says_why() -> None:
+def test_a_baseline_that_is_missing_has_a_row_that_says_why():
     gone = Entry("gone", "the lost one", missing)
     part = measure_baselines(1, [entry("a", Counting()), gone], QUICK)
     assert part["absent"]["gone"]["why"] == "its file is on another machine"
@@ -88,7 +82,7 @@ def test_a_baseline_that_is_missing_has_a_row_that_says_why() -> None:
     assert "| the lost one |  | not measured: its file is on another machine |" in text
 
 
-def test_targets_are_judged_by_the_ratio_and_missing_baselines_stay_listed() -> None:
+def test_targets_are_judged_by_the_ratio_and_missing_baselines_stay_listed():
     parts = {"baselines-1": measured(100.0, 9.0), "baselines-4": measured(80.0, 9.0, people=4)}
     by_name = {one.what: one for one in targets(parts)}
     assert by_name["frames/s against the straightforward pipeline, one person"].verdict == "met"
@@ -109,14 +103,12 @@ def test_targets_are_judged_by_the_ratio_and_missing_baselines_stay_listed() -> 
         ((6.0, 6.0), True, "met"),
     ],
 )
-def test_a_target_knows_its_direction_and_its_noise(
-    interval: tuple[float, float], at_least: bool, verdict: str
-) -> None:
+def test_a_target_knows_its_direction_and_its_noise(interval, at_least, verdict):
     middle = sum(interval) / 2
     assert Target("x", 6.0, middle, "times", at_least, interval).verdict == verdict
 
 
-def test_the_ratio_of_rounds_is_sure_where_both_are_slow_in_the_same_rounds() -> None:
+def test_the_ratio_of_rounds_is_sure_where_both_are_slow_in_the_same_rounds():
     theirs = [10.0, 5.0, 9.0, 11.0, 7.0]
     sure = ratio([6 * fps for fps in theirs], theirs)
     assert sure is not None
@@ -128,7 +120,7 @@ def test_the_ratio_of_rounds_is_sure_where_both_are_slow_in_the_same_rounds() ->
     assert ratio([1.0], [1.0]) is None
 
 
-def test_every_part_has_its_section() -> None:
+def test_every_part_has_its_section():
     times = {"header_s": 1.5, "first_pose_s": 1.7, "cpu_s": 2.0}
     band = {"median": 10.0, "q1": 9.0, "q3": 11.0, "count": 3}
     point = {"at": 4, "fps": band, "age_ms": band}
@@ -150,7 +142,7 @@ def test_every_part_has_its_section() -> None:
     assert (network["measured"], network["verdict"]) == (100.0, "met")
 
 
-def test_parts_are_completed_one_by_one_and_another_machines_are_let_go(tmp_path: Path) -> None:
+def test_parts_are_completed_one_by_one_and_another_machines_are_let_go(tmp_path):
     path = tmp_path / "figures.json"
     document = documents.merged(documents.read(path), "baselines-1", measured(8.0, 10.0))
     document = documents.merged(document, "memory", {"growth_percent": 0.5})
@@ -165,7 +157,7 @@ def test_parts_are_completed_one_by_one_and_another_machines_are_let_go(tmp_path
     assert set(documents.merged(again, "memory", {})["parts"]) == {"memory"}
 
 
-def test_the_repositorys_readme_is_what_its_json_says(tmp_path: Path) -> None:
+def test_the_repositorys_readme_is_what_its_json_says(tmp_path):
     published = documents.ROOT / "docs" / "benchmarks.json"
     document = documents.read(published)
     if document["parts"]:
@@ -177,9 +169,7 @@ def test_the_repositorys_readme_is_what_its_json_says(tmp_path: Path) -> None:
     assert copy.read_text() == readme
 
 
-def test_the_command_writes_one_json_one_table_and_a_image(
-    make_pipeline: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_writes_one_json_one_table_and_a_image(make_pipeline, tmp_path, monkeypatch):
     monkeypatch.setattr(entries, "ENTRIES", (entry("livepose", Counting()), entry("b", Counting())))
     path = tmp_path / "figures.json"
     words = ["--quick", "--json", str(path), "--readme", str(tmp_path / "none.md"), "--only"]
@@ -191,7 +181,7 @@ def test_the_command_writes_one_json_one_table_and_a_image(
     assert cv2.imread(str(tmp_path / "benchmark-curves.png")).shape[1] > 1000
 
 
-def test_a_paced_camera_gives_the_newest_frame_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_paced_camera_gives_the_newest_frame_once(monkeypatch):
     now = [100.0]
     monkeypatch.setattr("benchmarks.curves.time.perf_counter", lambda: now[0])
 

@@ -32,16 +32,12 @@ def run(fps: float, network: float, **more: Any) -> dict[str, Any]:
         ("network", 10.0, 15.0, 3.0, "same"),  # bands that touch
     ],
 )
-def test_a_change_is_judged_by_limit_direction_and_noise(
-    name: str, old: float, new: float, half_band: float, verdict: str
-) -> None:
+def test_a_change_is_judged_by_limit_direction_and_noise(name, old, new, half_band, verdict):
     change = Change(name, figure(old, half_band), figure(new, half_band), 0.1)
     assert change.verdict == verdict
 
 
-def test_what_became_slower_fails_and_what_else_changed_is_said(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_what_became_slower_fails_and_what_else_changed_is_said(capsys):
     with pytest.raises(GateError, match=r"fps by 50%, network by 100%"):
         compare(run(30.0, 10.0), run(20.0, 20.0), 0.1)
     assert "slower" in capsys.readouterr().out
@@ -55,7 +51,7 @@ def test_what_became_slower_fails_and_what_else_changed_is_said(
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"spread": {}}'])
-def test_other_files_are_refused_in_one_sentence(tmp_path: Path, text: str) -> None:
+def test_other_files_are_refused_in_one_sentence(tmp_path, text):
     path = tmp_path / "old.json"
     path.write_text(text)
     with pytest.raises(UsageError, match=r"spread|JSON"):
@@ -64,7 +60,7 @@ def test_other_files_are_refused_in_one_sentence(tmp_path: Path, text: str) -> N
         read_figures(tmp_path / "missing.json")
 
 
-def test_the_command_compares_two_files(tmp_path: Path) -> None:
+def test_the_command_compares_two_files(tmp_path):
     old, new = str(tmp_path / "old.json"), str(tmp_path / "new.json")
     Path(old).write_text(json.dumps(run(30.0, 10.0)))
     Path(new).write_text(json.dumps(run(20.0, 20.0)))

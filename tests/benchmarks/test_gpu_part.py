@@ -1,27 +1,18 @@
 """The GPU part of the benchmarks, rehearsed with stand-ins for the networks: it runs to its end."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
-import pytest
-from fakes import FakeRuntime, make_pipeline
+from fakes import FakeRuntime
 
 from benchmarks import gpu
 from benchmarks.plan import QUICK
 from benchmarks.rounds import Length
 
-__all__ = ["make_pipeline"]
 PLAN = replace(QUICK, rounds=1, length=Length(least=2, most=2), runs=1)
 
 
-def test_the_rehearsal_measures_every_figure(
-    make_pipeline: Callable[..., object],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_the_rehearsal_measures_every_figure(make_pipeline, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(gpu, "QUICK", PLAN)
     monkeypatch.setattr(gpu, "open_runtime", lambda *_: FakeRuntime())
     monkeypatch.setattr("livepose.benchmark.run.WARM_UP_FRAMES", 1)

@@ -33,7 +33,7 @@ def frames(count: int) -> Iterator[Frame]:
     return (Frame(BLANK, index / 30, index) for index in range(count))
 
 
-def test_warm_up_is_not_measured_and_ends_with_its_time() -> None:
+def test_warm_up_is_not_measured_and_ends_with_its_time():
     sleeper = Sleeper("a", [], 0.02)
     turn = TimedRun(sleeper, frames(100))
     turn.warm_up(100, seconds=0.05)
@@ -45,7 +45,7 @@ def test_warm_up_is_not_measured_and_ends_with_its_time() -> None:
     assert turn.as_dict()["fps"]["median"] <= 50.0
 
 
-def test_a_round_lasts_its_seconds_and_its_frames_and_no_frames_make_none() -> None:
+def test_a_round_lasts_its_seconds_and_its_frames_and_no_frames_make_none():
     turn = TimedRun(Sleeper("a", [], 0.005), frames(14))
     turn.round(Length(least=2, seconds=0.05))
     assert sum(turn.frame_ms) >= 50
@@ -54,7 +54,7 @@ def test_a_round_lasts_its_seconds_and_its_frames_and_no_frames_make_none() -> N
     assert len(turn.rounds_fps) == 2
 
 
-def test_everybody_has_a_turn_in_every_round_and_the_figure_is_the_median() -> None:
+def test_everybody_has_a_turn_in_every_round_and_the_figure_is_the_median():
     log: list[str] = []
     timed = [TimedRun(Sleeper(name, log), frames(100)) for name in "abc"]
     assert list(lock(timed, 3, Length(most=1))) == [1, 2, 3]
@@ -62,7 +62,7 @@ def test_everybody_has_a_turn_in_every_round_and_the_figure_is_the_median() -> N
     assert spread([1.0, 2.0, 3.0, 4.0, 100.0]) == {"median": 3.0, "q1": 2.0, "q3": 4.0, "count": 5}
 
 
-def test_an_endless_scene_never_jumps_and_its_times_go_on() -> None:
+def test_an_endless_scene_never_jumps_and_its_times_go_on():
     scene = list(WalkingPeople(1, 5))
     seen = list(islice(endless(scene), 10))
     assert np.allclose(np.diff([frame.time_s for frame in seen]), 1 / 30)

@@ -1,5 +1,6 @@
 """Options come out of dataclasses, and dataclasses out of options, environment and file."""
 
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,16 +41,14 @@ def run_options(*words: str) -> RunOptions:
         ("", "a = " + "[" * 5000, "cannot be read as TOML"),
     ],
 )
-def test_what_cannot_be_right_is_one_sentence_and_a_usage_error(
-    file: Path, words: str, content: str, said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_cannot_be_right_is_one_sentence_and_a_usage_error(file, words, content, said, capsys):
     file.write_text(content)
     with suppress(SystemExit):  # of argparse, with the same exit code
         assert main(["--video", "in.mp4", *words.split()]) == 2
     assert said in capsys.readouterr().err
 
 
-def test_options_with_a_form_of_their_own_are_read() -> None:
+def test_options_with_a_form_of_their_own_are_read():
     words = "--image a b --image c --rotate 90 --rotate 1h --reconnect forever --start 1:02:03.5"
     sources = run_options(*words.split(), "--camera-size", "1280x720").sources
     assert sources.image == ("a", "b", "c")
@@ -65,14 +64,14 @@ def test_options_with_a_form_of_their_own_are_read() -> None:
         *({"max_latency_ms": float("nan")}, {"input_hw": (100, 96)}),
     ],
 )
-def test_settings_of_the_library_are_checked_by_the_same_bounds(changed: dict[str, object]) -> None:
+def test_settings_of_the_library_are_checked_by_the_same_bounds(changed):
     with pytest.raises(UsageError, match="expected"):
         Settings(**changed)  # type: ignore[arg-type]
 
 
 def test_the_command_line_counts_more_than_the_environment_and_that_more_than_the_file(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    file, monkeypatch
+):
     assert run_options() == RunOptions()
     file.write_text("max-people = 2\ndetect_every = 3\nmax-latency = 50\npredict = true\n")
     monkeypatch.setenv("LIVEPOSE_DETECT_EVERY", "4")
@@ -84,9 +83,7 @@ def test_the_command_line_counts_more_than_the_environment_and_that_more_than_th
     assert not run_options().settings.predict
 
 
-def test_sources_and_lists_of_one_place_take_the_place_of_those_below(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sources_and_lists_of_one_place_take_the_place_of_those_below(file, monkeypatch):
     file.write_text('camera = 0\nsend = ["osc://127.0.0.1:1", "osc://127.0.0.1:2"]\n')
     assert run_options().sources.camera == ("0",)
     assert run_options("in.mp4").sources.named() == ("in.mp4",)
@@ -94,3 +91,23 @@ def test_sources_and_lists_of_one_place_take_the_place_of_those_below(
     assert run_options("--send", "osc://127.0.0.1:3").live.send == ("osc://127.0.0.1:3",)
     monkeypatch.setenv("LIVEPOSE_VIDEO", "other.mp4")
     assert run_options().sources.kind == "video"
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("dem", "demo"),
+        ("--smo", "--smooth"),
+        ("weights import --fam", "--family"),
+        ("weights fet", "fetch"),
+        ("export --smo", ""),
+    ],
+)
+def test_bash_completes_commands_and_their_options(typed, offered, capsys):
+    assert main(["completion", "bash"]) == 0
+    script = (
+        f"{capsys.readouterr().out}\nCOMP_WORDS=(livepose {typed}); "
+        f"COMP_CWORD={len(typed.split())}\n_livepose\necho ${{COMPREPLY[@]}}"
+    )
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == (offered, "")

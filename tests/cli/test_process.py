@@ -5,8 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
+import fakes
 import numpy as np
 import pytest
 from fakes import clip
@@ -23,20 +23,15 @@ def shell(command: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_stderr_may_be_closed_and_the_results_are_written_alone(tmp_path: Path) -> None:
+def test_stderr_may_be_closed_and_the_results_are_written_alone(tmp_path):
     source, results = clip(tmp_path / "v.mp4", frames=2), tmp_path / "o.jsonl"
-    (tmp_path / "run.py").write_text(
-        "import pytest, fakes, sys\nfrom livepose import pipeline, cli\n"
-        "pipeline.open_runtime = lambda *_, **__: fakes.FakeRuntime()\n"
-        "pipeline.open_detector = lambda *_, **__: fakes.FakeDetector()\n"
-        f"sys.exit(cli.main(['{source}', '--json', '{results}', '--no-window']))\n"
-    )
-    assert shell(f"{tmp_path / 'run.py'} 2>&-").returncode == 0
+    done = shell(f"{fakes.__file__} {source} --json {results} --no-window 2>&-")
+    assert done.returncode == 0
     lines = results.read_text().splitlines()
     assert len(lines) == 3 and all(json.loads(line) for line in lines)
 
 
-def test_a_process_ends_at_once_while_a_thread_is_inside_a_library() -> None:
+def test_a_process_ends_at_once_while_a_thread_is_inside_a_library():
     done = shell(
         "-c 'import threading, time, atexit; from livepose.cli import end;"
         'threading.Thread(target=time.sleep, args=(60,), name="prefetch").start();'
@@ -45,13 +40,13 @@ def test_a_process_ends_at_once_while_a_thread_is_inside_a_library() -> None:
     assert (done.returncode, done.stdout) == (7, "closed\n"), done.stderr
 
 
-def test_a_closed_stdout_is_said_at_once(tmp_path: Path) -> None:
+def test_a_closed_stdout_is_said_at_once(tmp_path):
     done = shell(f"-m livepose --video {clip(tmp_path / 'v.mp4', frames=1)} --json - >&-")
     expected = "livepose: cannot write to stdout: it is closed; name a file instead of -\n"
     assert (done.returncode, done.stderr) == (1, expected)
 
 
-def test_a_full_disk_under_stdout_is_one_sentence() -> None:
+def test_a_full_disk_under_stdout_is_one_sentence():
     done = shell(
         "-c 'from livepose.cli import guarded; exit(guarded(lambda: print(1)))' > /dev/full"
     )
@@ -59,7 +54,7 @@ def test_a_full_disk_under_stdout_is_one_sentence() -> None:
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
-def test_a_signal_ends_every_command_like_ctrl_c(name: str, said: list[str]) -> None:
+def test_a_signal_ends_every_command_like_ctrl_c(name, said):
     number = getattr(signal, name)
     before = signal.signal(number, signal.SIG_DFL)
     try:
@@ -70,7 +65,7 @@ def test_a_signal_ends_every_command_like_ctrl_c(name: str, said: list[str]) -> 
     assert f"stopped by {name}" in said[-1]
 
 
-def test_a_name_that_is_not_utf_8_is_said_on_stdout(tmp_path: Path) -> None:
+def test_a_name_that_is_not_utf_8_is_said_on_stdout(tmp_path):
     path = tmp_path / os.fsdecode(b"caf\xe9.safetensors")
     path.write_bytes(save({"a": np.ones(1)}, metadata={"sha256": "0"}))
     command = [sys.executable, "-m", "livepose", "weights", "show", str(path)]

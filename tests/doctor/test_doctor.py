@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -21,8 +20,8 @@ from livepose.sources.camera import Camera
     [("", 0), ("weights", 4), ("torch", 5), ("torch weights", 5), ("numba", 1), ("window", 0)],
 )
 def test_what_is_broken_has_its_exit_code_and_its_mending_command_on_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], broken: str, code: int
-) -> None:
+    monkeypatch, capsys, broken, code
+):
     told = {name: Verdict(OK, "fine") for name in CHECKS}
     for name in broken.split():
         status = FAIL if CHECKS[name].exit_code else WARN
@@ -41,16 +40,14 @@ def test_what_is_broken_has_its_exit_code_and_its_mending_command_on_one_line(
     assert said["checks"] == [{"name": name, **one._asdict()} for name, one in told.items()]
 
 
-def test_a_light_install_is_not_asked_for_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_light_install_is_not_asked_for_what_it_lacks(monkeypatch):
     monkeypatch.setattr(doctor, "find_spec", lambda name: None)
     found, advice = CHECKS["torch"].run()
     assert found.startswith("not installed: no GPUs")
     assert advice == "pip install 'livepose[torch]'"
 
 
-def test_a_gpu_that_torch_does_not_see_is_said_with_what_mends_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_gpu_that_torch_does_not_see_is_said_with_what_mends_it(monkeypatch):
     look, cuda, driver = CHECKS["torch"].run, torch.cuda, [""]
     monkeypatch.setattr("shutil.which", lambda name: driver[0] or None)
     monkeypatch.setattr(torch.version, "cuda", None)
@@ -75,8 +72,8 @@ def test_a_gpu_that_torch_does_not_see_is_said_with_what_mends_it(
     ],
 )
 def test_a_library_that_is_broken_is_a_finding_and_does_not_take_the_doctor_along(
-    tmp_path: Path, code: str, found: str
-) -> None:
+    tmp_path, code, found
+):
     (tmp_path / "av.py").write_text(code)
     path = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"
     limit_s = 2.0 if "answer" in found else 60.0
@@ -85,18 +82,18 @@ def test_a_library_that_is_broken_is_a_finding_and_does_not_take_the_doctor_alon
     assert verdict.found.startswith(found)
 
 
-def test_an_unreachable_display_is_a_reason_and_no_crash() -> None:
+def test_an_unreachable_display_is_a_reason_and_no_crash():
     verdict = probe("window", env={**os.environ, "DISPLAY": ":4321"})
     assert verdict.status == WARN and ":4321 cannot be reached" in verdict.found
 
 
-def test_on_a_display_the_doctor_really_opens_a_window(tmp_path: Path) -> None:
+def test_on_a_display_the_doctor_really_opens_a_window(tmp_path):
     with running_display(tmp_path) as display:
         assert probe("window", env=display.environment)[:2] == (OK, "opens")
 
 
 @pytest.mark.slow
-def test_the_real_doctor_says_valid_json_and_ends_with_the_code_it_says() -> None:
+def test_the_real_doctor_says_valid_json_and_ends_with_the_code_it_says():
     command = [sys.executable, "-m", "livepose", "doctor", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.stderr == ""
@@ -109,9 +106,7 @@ def test_the_real_doctor_says_valid_json_and_ends_with_the_code_it_says() -> Non
         assert check["status"] == OK or check["advice"], check
 
 
-def test_cameras_are_named_and_none_or_a_closed_one_is_no_failure(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_cameras_are_named_and_none_or_a_closed_one_is_no_failure(monkeypatch, tmp_path):
     device, run = tmp_path / "video0", CHECKS["cameras"].run
     device.touch()
     found = [Camera(0, str(device), "Webcam"), Camera(2, str(tmp_path / "gone"), "Capture")]
@@ -125,7 +120,7 @@ def test_cameras_are_named_and_none_or_a_closed_one_is_no_failure(
     assert run()[0] == "none found"
 
 
-def test_weights_that_are_damaged_are_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_are_damaged_are_a_failure(monkeypatch):
     monkeypatch.setattr("livepose.weights.arrays.arrays_sha256", lambda arrays: "another")
     with pytest.raises(WeightsError, match="it is damaged"):
         CHECKS["weights"].run()

@@ -3,14 +3,11 @@
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 from window.xvfb import running_display
 
 
-def test_the_image_is_seen_while_the_networks_get_ready_and_q_ends_that(
-    shared: Path, tmp_path: Path
-) -> None:
+def test_the_image_is_seen_while_the_networks_get_ready_and_q_ends_that(shared, tmp_path):
     said, clip = tmp_path / "said", shared / "video" / "pedestrians.mp4"
     command = [sys.executable, "-m", "livepose", "--detector", "embedded", str(clip)]
     with running_display(tmp_path) as display, said.open("w") as stderr:

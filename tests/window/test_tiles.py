@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 from sources.loopback import MjpegCamera
@@ -37,7 +36,7 @@ def says_reconnecting(display: Display, place: tuple[slice, slice]) -> bool:
     return bool((caption[:, :250] == 0).all(axis=2).mean() > 0.4 and (caption > 240).any())
 
 
-def test_each_camera_has_a_tile_whether_it_comes_late_is_cut_or_comes_back(tmp_path: Path) -> None:
+def test_each_camera_has_a_tile_whether_it_comes_late_is_cut_or_comes_back(tmp_path):
     def wait_for(true: Callable[[], bool]) -> None:
         end_s = time.monotonic() + 40.0
         while not true():

@@ -22,13 +22,11 @@ LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks ab
         *((0xFF51, None), (0xFFE1, None), (63234, None), (ord("x"), None), (0, None)),
     ],
 )
-def test_a_key_means_its_command_and_arrows_modifiers_and_other_letters_nothing(
-    code: int, command: Command | None
-) -> None:
+def test_a_key_means_its_command_and_arrows_modifiers_and_other_letters_nothing(code, command):
     assert command_of(code) is command
 
 
-def test_before_the_first_image_there_is_nothing_to_poll_and_nothing_to_close() -> None:
+def test_before_the_first_image_there_is_nothing_to_poll_and_nothing_to_close():
     window = Window("never shown")
     assert window.poll() == []
     window.close()
@@ -37,7 +35,7 @@ def test_before_the_first_image_there_is_nothing_to_poll_and_nothing_to_close() 
     window.show(np.zeros((4, 4, 3), np.uint8))  # closed: nothing opens, with or without a display
 
 
-def test_a_headless_opencv_is_told_from_one_with_windows() -> None:
+def test_a_headless_opencv_is_told_from_one_with_windows():
     assert "headless" in display._missing_toolkit("  GUI:                           NONE\n")
     assert "headless" in display._missing_toolkit("")
     for toolkit in ("QT5", "GTK3", "WIN32UI", "COCOA", "WAYLAND"):
@@ -46,7 +44,7 @@ def test_a_headless_opencv_is_told_from_one_with_windows() -> None:
 
 
 @LINUX
-def test_why_there_is_no_display_is_a_reason_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_why_there_is_no_display_is_a_reason_and_no_crash(monkeypatch):
     assert "DISPLAY is not set" in display._missing_display({})
     assert "XWayland" in display._missing_display({"WAYLAND_DISPLAY": "wayland-0"})
     monkeypatch.setenv("DISPLAY", ":4321")
@@ -56,7 +54,7 @@ def test_why_there_is_no_display_is_a_reason_and_no_crash(monkeypatch: pytest.Mo
 
 @LINUX
 @pytest.mark.parametrize("asked", ["wayland", "offscreen", "wayland;xcb", "nonsense:0"])
-def test_a_platform_that_this_opencv_has_not_is_not_asked_for(asked: str) -> None:
+def test_a_platform_that_this_opencv_has_not_is_not_asked_for(asked):
     assert "DISPLAY is not set" in display._missing_display({"QT_QPA_PLATFORM": asked})
     environment = {"QT_QPA_PLATFORM": asked, "DISPLAY": ":0"}
     quieten_qt(environment)
@@ -64,9 +62,7 @@ def test_a_platform_that_this_opencv_has_not_is_not_asked_for(asked: str) -> Non
 
 
 @LINUX
-def test_a_display_that_accepts_but_never_answers_is_given_up(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_display_that_accepts_but_never_answers_is_given_up(monkeypatch):
     monkeypatch.setattr(display, "_PROBE_S", 0.7)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         name = f"127.0.0.1:{silent.getsockname()[1] - 6000}"
@@ -75,7 +71,7 @@ def test_a_display_that_accepts_but_never_answers_is_given_up(
 
 
 @pytest.mark.parametrize("module", ["livepose.sinks.video", "livepose.sources"])
-def test_whatever_is_imported_first_pyav_does_not_come_before_opencv(module: str) -> None:
+def test_whatever_is_imported_first_pyav_does_not_come_before_opencv(module):
     """With the X libraries that PyAV brings OpenCV's windows hang."""
     code = f"import sys, {module}; names = list(sys.modules); print(names.index('cv2'), end=' ')"
     code += "; print(names.index('av'))"

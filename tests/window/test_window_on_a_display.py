@@ -82,9 +82,7 @@ def wait_for_image(child: Child) -> NDArray[np.uint8]:
         time.sleep(0.05)
 
 
-def test_the_image_is_painted_pixel_by_pixel_at_every_start(
-    display: Display, tmp_path: Path
-) -> None:
+def test_the_image_is_painted_pixel_by_pixel_at_every_start(display, tmp_path):
     """Qt misses the first mapping of a window in half of all starts without a window manager."""
     for _ in range(3):
         child = Child(display, tmp_path)
@@ -93,7 +91,7 @@ def test_the_image_is_painted_pixel_by_pixel_at_every_start(
         np.testing.assert_array_equal(shown, IMAGE_BGR)
 
 
-def test_every_key_asks_for_its_command_and_nothing_is_printed_on_stderr(child: Child) -> None:
+def test_every_key_asks_for_its_command_and_nothing_is_printed_on_stderr(child):
     wait_for_image(child)
     pressed = {
         "s": "snapshot",
@@ -116,7 +114,7 @@ def test_every_key_asks_for_its_command_and_nothing_is_printed_on_stderr(child: 
     assert child.process.returncode == 0
 
 
-def test_the_close_button_quits_and_the_window_stays_closed(child: Child) -> None:
+def test_the_close_button_quits_and_the_window_stays_closed(child):
     wait_for_image(child)
     child.display.click_close_button(child.window)
     assert child.next_line() == "quit"
