@@ -7,7 +7,6 @@ import os
 import runpy
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -15,38 +14,23 @@ import numpy as np
 import pytest
 from fakes import make_pipeline, scene_image
 from PIL import Image
+from results.people import STANDING_XY, but, people
 
-from livepose import LiveposeError, PosePipeline, Poses, Settings
+from livepose import LiveposeError, Poses, Settings
 from livepose.errors import SinkError, SourceError, UsageError
 
 __all__ = ["make_pipeline"]
-Make = Callable[..., PosePipeline]
-IMAGE_BGR = np.full((120, 160, 3), 60, np.uint8)
-
-
-def some_poses() -> Poses:
-    """Two people; the second lacks the nose."""
-    rng = np.random.default_rng(0)
-    keypoints_xy = rng.uniform(20, 100, (2, 17, 2))
-    scores = rng.uniform(0.3, 1.0, (2, 17))
-    covariance = np.broadcast_to(np.diag([4.0, 16.0]), (2, 17, 2, 2)).copy()
-    keypoints_xy[1, 0], scores[1, 0], covariance[1, 0] = np.nan, 0.0, np.nan
-    return Poses(
-        keypoints_xy=keypoints_xy,
-        keypoint_scores=scores,
-        boxes_xyxy=np.array([[10.0, 10, 60, 110], [30, 10, 70, 100]]),
-        scores=np.array([0.9, 0.8]),
-        track_ids=np.array([3, 7]),
-        covariance_px2=covariance,
-    )
+IMAGE_BGR = np.full((480, 640, 3), 60, np.uint8)
 
 
 @pytest.fixture
-def poses() -> Poses:
-    return some_poses().with_arrays(image_bgr=IMAGE_BGR)
+def poses():
+    """Two people; the second lacks the nose."""
+    second = but(nose=None, left_shoulder=(330, 120))
+    return people([STANDING_XY, second], ids=[3, 7], image_bgr=IMAGE_BGR)
 
 
-def test_people_are_taken_by_index_slice_and_mask(poses: Poses) -> None:
+def test_people_are_taken_by_index_slice_and_mask(poses):
     assert [len(poses), len(poses[0]), len(poses[:1]), len(poses[-2:])] == [2, 1, 1, 2]
     assert poses[-1].track_ids.tolist() == [poses.track_ids[1]]
     assert poses[poses.track_ids == 7] == poses[1]
@@ -56,35 +40,35 @@ def test_people_are_taken_by_index_slice_and_mask(poses: Poses) -> None:
         poses[2]
 
 
-def test_plot_draws_into_a_copy_of_the_image_they_were_found_in(poses: Poses) -> None:
+def test_plot_draws_into_a_copy_of_the_image_they_were_found_in(poses):
     drawn = poses.plot(boxes=True, uncertainty=True)
     assert drawn.shape == IMAGE_BGR.shape
     assert (IMAGE_BGR == 60).all()
     assert (drawn != 60).any()
     assert (poses.plot() != poses.plot(score_threshold=0.9)).any()
-    with pytest.raises(UsageError, match="do not know their image"):
-        some_poses().plot()
     assert poses._repr_html_().startswith('<img src="data:image/jpeg;base64,')
-    assert some_poses()._repr_html_().startswith("<table>")
+    elsewhere = poses.with_arrays(image_bgr=None)
+    assert elsewhere._repr_html_().startswith("<table>")
+    with pytest.raises(UsageError, match="do not know their image"):
+        elsewhere.plot()
 
 
-def test_save_writes_what_the_name_says(poses: Poses, tmp_path: Path) -> None:
+def test_save_writes_what_the_name_says(poses, tmp_path):
     image = cv2.imread(str(poses.save(tmp_path / "out.png")))
     assert (image == poses.plot()).all()
-    people = json.loads(poses.save(tmp_path / "out.json").read_text())["people"]
-    assert [person["id"] for person in people] == [3, 7]
-    hidden = np.arange(2 * 17).reshape(2, 17) == 0
-    with poses.without_keypoints(hidden).save(tmp_path / "out.csv").open() as file:
+    assert json.loads(poses.save(tmp_path / "out.json").read_text()) == poses.to_dict()
+    with poses.save(tmp_path / "out.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 2 * len(poses.skeleton.keypoints)
-    assert (rows[0]["keypoint"], rows[0]["x"], rows[0]["state"]) == ("nose", "", "missing")
+    assert len(rows) == 2 * 17 and list(rows[0]) == list(poses.to_table())
+    nose = rows[17]
+    assert (nose["keypoint"], nose["x"], nose["state"]) == ("nose", "", "missing")
     with pytest.raises(UsageError, match=r"ends in \.bmp"):
         poses.save(tmp_path / "out.mov")
     with pytest.raises(SinkError, match="cannot write"):
         poses.save(tmp_path / "nowhere" / "out.png")
 
 
-def test_supervision_draws_calibrated_ellipses_and_no_limb_to_a_weak_point(poses: Poses) -> None:
+def test_supervision_draws_calibrated_ellipses_and_no_limb_to_a_weak_point(poses):
     sv = pytest.importorskip("supervision", reason="the optional package supervision")
     poses.keypoint_scores[0, 5] = 0.1  # the left shoulder is hardly believed
     found = poses.to_supervision()
@@ -101,9 +85,7 @@ def test_supervision_draws_calibrated_ellipses_and_no_limb_to_a_weak_point(poses
     assert (ellipses != 60).any()
 
 
-def test_process_takes_an_array_a_path_or_an_image_of_pil(
-    make_pipeline: Make, tmp_path: Path
-) -> None:
+def test_process_takes_an_array_a_path_or_an_image_of_pil(make_pipeline, tmp_path):
     image_bgr, file = scene_image(100), tmp_path / "a.png"
     cv2.imwrite(str(file), image_bgr)
     pipeline = make_pipeline()
@@ -117,7 +99,7 @@ def test_process_takes_an_array_a_path_or_an_image_of_pil(
         pipeline.process(tmp_path / "nowhere.jpg")
 
 
-def test_what_was_handed_out_stays_as_it_is(make_pipeline: Make) -> None:
+def test_what_was_handed_out_stays_as_it_is(make_pipeline):
     pipeline = make_pipeline()
     first = pipeline.process(scene_image(100), 0.0)
     kept = copy.deepcopy(first)
@@ -126,7 +108,7 @@ def test_what_was_handed_out_stays_as_it_is(make_pipeline: Make) -> None:
     assert len(first) == 1 and first == kept
 
 
-def test_bad_values_are_one_class_of_errors(make_pipeline: Make) -> None:
+def test_bad_values_are_one_class_of_errors(make_pipeline):
     assert issubclass(UsageError, LiveposeError) and issubclass(UsageError, ValueError)
     for wrong in (
         lambda: Settings(max_people=0),
@@ -140,20 +122,20 @@ def test_bad_values_are_one_class_of_errors(make_pipeline: Make) -> None:
 
 
 def test_the_example_goes_from_a_photograph_to_plot_table_and_supervision(
-    shared: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+    shared, tmp_path, monkeypatch, capsys
+):
     pytest.importorskip("supervision", reason="the optional package supervision")
     image = shared / "images" / "couple_walking.jpg"
-    monkeypatch.setattr(sys, "argv", ["photograph.py", str(image), str(tmp_path)])
-    runpy.run_path(str(Path(__file__).parent.parent / "examples" / "photograph.py"))
+    example = str(Path(__file__).parent.parent / "examples" / "photograph.py")
+    monkeypatch.setattr(sys, "argv", [example])
+    with pytest.raises(SystemExit, match=r"usage: python photograph\.py PICTURE FOLDER"):
+        runpy.run_path(example)
+    monkeypatch.setattr(sys, "argv", [example, str(image), str(tmp_path)])
+    runpy.run_path(example)
     assert len(capsys.readouterr().out.splitlines()) == 2
     original = cv2.imread(str(image))
     for name in ("plot.png", "supervision.png"):
         drawn = cv2.imread(str(tmp_path / name))
-        assert drawn.shape == original.shape
         assert (drawn != original).any(axis=2).mean() > 0.005
     assert len((tmp_path / "table.csv").read_text().splitlines()) == 1 + 2 * 17
 
@@ -200,10 +182,10 @@ sys.exit(main(["--image", sys.argv[1], "--runtime", "torch", "--no-window"]))
 
 
 def test_without_torch_one_pipeline_serves_threads_and_after_a_fork_works_or_says_it_cannot(
-    shared: Path, tmp_path: Path
-) -> None:
-    command = [sys.executable, "-W", "ignore", "-c", LIGHT]
-    command.append(str(shared / "images" / "couple_walking.jpg"))
+    shared, tmp_path
+):
+    image = shared / "images" / "couple_walking.jpg"
+    command = [sys.executable, "-W", "ignore", "-c", LIGHT, image]
     light = {**os.environ, "LIVEPOSE_OFFLINE": "1", "LIVEPOSE_CACHE": str(tmp_path)}
     done = subprocess.run(command, capture_output=True, text=True, env=light, check=False)
     assert done.returncode == 5, done.stderr[-2000:]

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -15,7 +14,7 @@ import torch
 from livepose.cli import main
 from livepose.errors import UsageError
 from livepose.export import export, files
-from livepose.networks import HRNET_WIDTHS, build_network
+from livepose.networks import RESNET_BLOCKS, build_network
 from livepose.pipeline import PosePipeline
 from livepose.runtimes.openvino import ov
 from livepose.runtimes.torch import reference_heatmaps
@@ -27,13 +26,13 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "run_onnx.py"
 
 
 @pytest.fixture(scope="module")
-def onnx_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def onnx_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("onnx") / "pose.onnx"
     assert main(["export", "onnx", "--output", str(path), "--heatmaps"]) == 0
     return path
 
 
-def test_onnx_runtime_finds_livepose_s_keypoints_and_covariances(onnx_file: Path) -> None:
+def test_onnx_runtime_finds_livepose_s_keypoints_and_covariances(onnx_file):
     onnxruntime = pytest.importorskip("onnxruntime", reason="the optional package onnxruntime")
     session = onnxruntime.InferenceSession(onnx_file, providers=["CPUExecutionProvider"])
     card = read_card(find_weights("default"))
@@ -51,7 +50,7 @@ def test_onnx_runtime_finds_livepose_s_keypoints_and_covariances(onnx_file: Path
     np.testing.assert_allclose(one[0][sure[1], :2], keypoints[1][sure[1], :2], atol=1e-3)
 
 
-def test_the_file_says_what_it_is(onnx_file: Path) -> None:
+def test_the_file_says_what_it_is(onnx_file):
     import onnx
 
     told = {one.key: one.value for one in onnx.load(onnx_file).metadata_props}
@@ -61,7 +60,7 @@ def test_the_file_says_what_it_is(onnx_file: Path) -> None:
     assert json.loads(told["skeleton"])["keypoints"][0] == "nose"
 
 
-def test_a_script_without_livepose_runs_it(onnx_file: Path, tmp_path: Path) -> None:
+def test_a_script_without_livepose_runs_it(onnx_file, tmp_path):
     pytest.importorskip("onnxruntime", reason="the optional package onnxruntime")
     text = EXAMPLE.read_text()
     assert "import livepose" not in text and "from livepose" not in text
@@ -83,19 +82,19 @@ def test_a_script_without_livepose_runs_it(onnx_file: Path, tmp_path: Path) -> N
 
 
 @pytest.fixture(scope="module")
-def small_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def small_file(tmp_path_factory):
     """Made-up weights of a network that is written in a second."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(HRNET_WIDTHS, "hrnet_w8", 8)
+        patch.setitem(RESNET_BLOCKS, "resnet14", (1, 1, 1, 1))
         torch.manual_seed(0)
-        network = build_network("hrnet_w8", 17)
+        network = build_network("resnet14", 17)
         torch.nn.init.normal_(network.get_submodule("final_layer").get_parameter("weight"), std=0.1)
         path = tmp_path_factory.mktemp("small") / "small.safetensors"
-        save_checkpoint(path, network.state_dict(), Card("hrnet_w8", (128, 96)))
+        save_checkpoint(path, network.state_dict(), Card("resnet14", (128, 96)))
         yield path
 
 
-def test_openvino_agrees_and_carries_the_card(small_file: Path, tmp_path: Path) -> None:
+def test_openvino_agrees_and_carries_the_card(small_file, tmp_path):
     assert export("openvino", tmp_path / "pose.xml", small_file) <= files.LIMIT_PX
     model = ov.Core().read_model(tmp_path / "pose.xml")
     assert model.get_rt_info(["livepose", "input_hw"]).value == "128x96"
@@ -103,7 +102,7 @@ def test_openvino_agrees_and_carries_the_card(small_file: Path, tmp_path: Path) 
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.load.*:DeprecationWarning")
-def test_torchscript_in_half_precision_agrees_and_carries_the_card(tmp_path: Path) -> None:
+def test_torchscript_in_half_precision_agrees_and_carries_the_card(tmp_path):
     path, extra = tmp_path / "pose.pt", {"livepose.json": ""}
     assert export("torchscript", path, half=True) <= files.LIMIT_PX
     torch.jit.load(path, _extra_files=extra)
@@ -111,12 +110,7 @@ def test_torchscript_in_half_precision_agrees_and_carries_the_card(tmp_path: Pat
     assert path.stat().st_size < 70e6
 
 
-def test_a_file_that_finds_something_else_is_deleted(
-    small_file: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_a_file_that_finds_something_else_is_deleted(small_file, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(files, "heatmap_to_crop", lambda card: ((4.0, 4.0), (1.6, 1.5)))
     words = ["export", "torchscript", "--weights", str(small_file)]
     assert main([*words, "--output", str(tmp_path / "pose.pt")]) == 6
@@ -124,12 +118,15 @@ def test_a_file_that_finds_something_else_is_deleted(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_be_exported_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"ends in \.onnx"):
-        export("onnx", tmp_path / "pose.xml")
-    there = tmp_path / "pose.onnx"
-    there.touch()
-    with pytest.raises(UsageError, match="--overwrite"):
-        export("onnx", there)
-    with pytest.raises(UsageError, match="expected one of onnx, openvino, torchscript"):
-        export("tflite", there)
+@pytest.mark.parametrize(
+    ("kind", "name", "said"),
+    [
+        ("onnx", "pose.xml", r"ends in \.onnx"),
+        ("onnx", "there.onnx", "--overwrite"),
+        ("tflite", "pose.onnx", "expected one of onnx, openvino, torchscript"),
+    ],
+)
+def test_what_cannot_be_exported_is_said(kind, name, said, tmp_path):
+    (tmp_path / "there.onnx").touch()
+    with pytest.raises(UsageError, match=said):
+        export(kind, tmp_path / name)

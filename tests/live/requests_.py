@@ -4,23 +4,17 @@ import http.client
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import count
 
 
-def get(port: int, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, dict, bytes]:
+def get(port: int, path: str, headers: Mapping[str, str] = {}) -> tuple[int, dict, bytes]:
     """Status, headers and body of one request."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5.0)
-    try:
-        connection.request("GET", path, headers=dict(headers or {}))
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5.0)) as connection:
+        connection.request("GET", path, headers=dict(headers))
         answer = connection.getresponse()
-        return (
-            answer.status,
-            {name.lower(): value for name, value in answer.getheaders()},
-            answer.read(),
-        )
-    finally:
-        connection.close()
+        said = {name.lower(): value for name, value in answer.getheaders()}
+        return answer.status, said, answer.read()
 
 
 def wait_for(true: Callable[[], object], limit_s: float = 5.0) -> None:

@@ -13,14 +13,9 @@ from livepose.live.virtual_camera import VirtualCameraSink
 
 @pytest.fixture
 def driver(monkeypatch) -> Mock:
-    """Stands for pyvirtualcam; the first image says the size of its camera."""
+    """Stands for pyvirtualcam; its camera is of 64x48 pixels."""
     driver = Mock()
-
-    def opened(width, height, fps, **_):
-        driver.Camera.return_value.width, driver.Camera.return_value.height = width, height
-        return driver.Camera.return_value
-
-    driver.Camera.side_effect = opened
+    driver.Camera.return_value.configure_mock(width=64, height=48)
     monkeypatch.setitem(sys.modules, "pyvirtualcam", driver)
     return driver
 

@@ -4,9 +4,9 @@ import csv
 import json
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
+import pandas
 import polars
 import pytest
 from results.people import JOINTS, STANDING_XY, frame, scene
@@ -30,17 +30,13 @@ def written(sink) -> None:
             sink.write(frame(index), scene(index) if index != 3 else Poses.empty())
 
 
-def rows_of(path: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(path.read_text().splitlines()))
-
-
 @pytest.fixture
-def jsonl(tmp_path: Path) -> Path:
+def jsonl(tmp_path):
     written(JsonLinesSink(tmp_path / "out.jsonl", HEADER))
     return tmp_path / "out.jsonl"
 
 
-def test_what_was_written_is_read_back(jsonl: Path) -> None:
+def test_what_was_written_is_read_back(jsonl):
     results = livepose.read(str(jsonl))
     assert (len(results), results.ids) == (ROWS, [3, 8])
     assert results.header["source"] == "a.mp4"
@@ -53,13 +49,12 @@ def test_what_was_written_is_read_back(jsonl: Path) -> None:
 
 
 @pytest.mark.parametrize("angles", [False, True], ids=["keypoints", "angles"])
-def test_csv_and_parquet_hold_the_table_that_is_read(
-    jsonl: Path, tmp_path: Path, angles: bool
-) -> None:
+def test_csv_parquet_and_pandas_hold_the_table_that_is_read(jsonl, tmp_path, angles):
     written(CsvSink(tmp_path / "out.csv", angles=angles))
     written(ParquetSink(tmp_path / "out.parquet", angles=angles))
     table = read(jsonl).angles() if angles else read(jsonl).keypoints()
-    rows = rows_of(tmp_path / "out.csv")
+    assert pandas.DataFrame(table).shape == polars.DataFrame(table).shape
+    rows = list(csv.DictReader((tmp_path / "out.csv").read_text().splitlines()))
     found = polars.read_parquet(tmp_path / "out.parquet")
     assert list(table) == list(rows[0]) == found.columns
     assert len(found) == len(rows) == ROWS * (len(NAMES) if angles else JOINTS)
@@ -81,68 +76,54 @@ def test_csv_and_parquet_hold_the_table_that_is_read(
         assert lacking["x"].null_count() == len(lacking) == 39
 
 
-def test_slim_json_lines_carry_the_angles_that_are_asked_for(tmp_path: Path) -> None:
-    path = tmp_path / "out.jsonl"
-    header = {**HEADER, "angles": list(NAMES)}
+def test_slim_json_lines_carry_the_angles_that_are_asked_for(tmp_path):
+    path, header = tmp_path / "out.jsonl", {**HEADER, "angles": list(NAMES)}
     written(JsonLinesSink(path, header, slim=True, each=each_of(header)))
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    told = lines[20]["people"][1]["angles"]
-    angles = dict(zip(lines[0]["livepose"]["angles"], told, strict=True))
+    first, *lines = map(json.loads, path.read_text().splitlines())
+    told = lines[19]["people"][1]["angles"]
+    angles = dict(zip(first["livepose"]["angles"], told, strict=True))
     assert angles["left_shank"][0] == pytest.approx(-90 - 190)
-    assert angles["left_shank"][1] > 0
-    assert angles["right_knee"] is None
-    results = read(path)
-    np.testing.assert_allclose(results.poses.keypoints_xy[0], STANDING_XY, atol=0.5)
+    assert angles["left_shank"][1] > 0 and angles["right_knee"] is None
+    np.testing.assert_allclose(read(path).poses.keypoints_xy[0], STANDING_XY, atol=0.5)
 
 
-def test_pandas_and_polars_take_the_tables(jsonl: Path) -> None:
-    pandas = pytest.importorskip("pandas")
-    results = read(jsonl)
-    assert pandas.DataFrame(results.keypoints()).shape == (ROWS * JOINTS, 18)
-    angles = polars.DataFrame(results.angles())
-    assert angles.filter(polars.col("angle") == "left_knee").shape == (ROWS, 7)
-
-
-def test_without_pyarrow_parquet_says_how_to_have_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_pyarrow_parquet_says_how_to_have_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(UsageError, match=r"pip install 'livepose\[parquet\]'"):
         ParquetSink(tmp_path / "a.parquet")
 
 
-def test_a_run_that_was_killed_is_read_up_to_its_last_whole_line(jsonl: Path) -> None:
+def test_a_run_that_was_killed_is_read_up_to_its_last_whole_line(jsonl):
     text = jsonl.read_text()
     jsonl.write_text(text[: text.rindex('"people"')])
     assert read(jsonl).frame.max() == 38
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("old", "new", "says"),
     [
-        (lambda text: "[1]\n", "does not begin with the header"),
-        (lambda text: "no json\n", "is not what --json writes"),
-        (lambda text: text.replace('"format": 1', '"format": 9'), "has format 9"),
-        (lambda text: text.replace('"time_s": 0.2,', ""), "line 7: expected a frame"),
-        (lambda text: text.replace('"seen"', '"guessed"', 60), "not in the form of --json"),
+        ('{"livepose": {', '[1]\n{"livepose": {', "does not begin with the header"),
+        ('{"livepose": {', "no json", "is not what --json writes"),
+        ('"format": 1', '"format": 9', "has format 9"),
+        ('"time_s": 0.2,', "", "line 7: expected a frame"),
+        ('["seen", ', '["guessed", ', "not in the form of --json"),
     ],
 )
-def test_what_is_not_in_the_form_is_refused_in_one_sentence(change, says, jsonl: Path) -> None:
-    jsonl.write_text(change(jsonl.read_text()))
+def test_what_is_not_in_the_form_is_refused_in_one_sentence(old, new, says, jsonl):
+    text = jsonl.read_text()
+    assert old in text
+    jsonl.write_text(text.replace(old, new))
     with pytest.raises(DataError, match=says):
         read(jsonl)
 
 
-def test_angles_are_those_of_square_pixels_and_positions_those_of_the_source(
-    tmp_path: Path,
-) -> None:
-    header = {**HEADER, "pixel_aspect": 2.0}
-    outputs = (
-        JsonLinesSink(tmp_path / "a.jsonl", header),
+def test_angles_are_those_of_square_pixels_and_positions_those_of_the_source(tmp_path):
+    sinks = (
+        JsonLinesSink(tmp_path / "a.jsonl", {**HEADER, "pixel_aspect": 2.0}),
         ParquetSink(tmp_path / "a.parquet"),
         CocoDatasetSink(tmp_path / "a.json"),
     )
-    for sink in outputs:
+    for sink in sinks:
         with sink:
             sink.write(replace(frame(0), scale_xy=(2.0, 1.0)), scene(1))
     results = read(tmp_path / "a.jsonl")
