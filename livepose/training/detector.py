@@ -311,9 +311,7 @@ class DetectorTask(Task):
             "licence": LICENCE,
             "boxes": str(self._images.boxes),
         }
-        draft = file.with_name(f"draft.{file.name}")
-        save_detector(draft, ema, {**notes, **told})
-        draft.replace(file)
+        save_detector(file, ema, {**notes, **told})
 
     def validate(self, file: Path, dev: SetSpec) -> Mapping[str, float]:
         """AP and AP50 through the live path."""

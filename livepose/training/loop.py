@@ -28,10 +28,12 @@ from livepose.errors import DataError, LiveposeError, UsageError, WeightsError
 from livepose.training.data import parse_set
 from livepose.training.records import (
     CHECKPOINT,
+    SETTINGS,
     append_log,
     cut_log,
     read_checkpoint,
     write_checkpoint,
+    write_text,
 )
 from livepose.training.settings import RunSettings
 from livepose.training.train_step import Processes, Task, TrainStep, choose_device
@@ -150,7 +152,7 @@ def train(
         trainer = Trainer(make(settings, device, processes), folder, processes)
         if processes.first:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / "settings.json").write_text(settings.to_json(), encoding="utf-8")
+            write_text(folder / SETTINGS, settings.to_json())
         if resume:
             trainer.resume()
         trainer.run()

@@ -12,26 +12,29 @@ import torch
 from torch import nn
 
 from livepose.errors import DataError, WeightsError
+from livepose.kept import write_whole
+from livepose.sinks.sink import written
 from livepose.weights.arrays import Arrays, load_arrays
 from livepose.weights.checkpoint import check_state, completed
 from livepose.weights.importing import unwrap
 from livepose.weights.places import SUFFIX
 from livepose.weights.torch_file import open_torch_file
 
-CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
+CHECKPOINT, LOG, SETTINGS = "checkpoint.pt", "log.jsonl", "settings.json"
 FORMAT = 3
 MOST = 1e12
 """Of steps and seconds; no training has as many."""
 
 
 def write_checkpoint(content: dict[str, Any], folder: Path) -> None:
-    """Write the checkpoint of a run at once or not at all."""
+    """Write the checkpoint of a run at once or not at all; SinkError keeps the one before."""
     target, draft = folder / CHECKPOINT, folder / f"{CHECKPOINT}.draft"
     try:
-        torch.save({"format": FORMAT, **content}, draft)
+        with written(target), draft.open("wb") as file:
+            torch.save({"format": FORMAT, **content}, file)
         draft.replace(target)
-    except OSError as error:
-        raise DataError(f"{target}: the checkpoint cannot be written: {error}") from error
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def read_checkpoint(folder: Path) -> dict[str, Any]:
@@ -68,15 +71,21 @@ def read_state(file: Path) -> Arrays:
 
 def append_log(folder: Path, entry: dict[str, Any]) -> None:
     """Add one line to the log."""
-    with (folder / LOG).open("a", encoding="utf-8") as file:
+    path = folder / LOG
+    with written(path), path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")
 
 
 def cut_log(folder: Path, last_step: int) -> None:
     """Leave out what is of a lost future."""
     kept = [entry for entry in read_log(folder) if entry.get("step", 0) <= last_step]
-    text = "".join(json.dumps(entry) + "\n" for entry in kept)
-    (folder / LOG).write_text(text, encoding="utf-8")
+    write_text(folder / LOG, "".join(json.dumps(entry) + "\n" for entry in kept))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file at once or not at all; SinkError when it cannot be written."""
+    with written(path):
+        write_whole(path, text.encode())
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:

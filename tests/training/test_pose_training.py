@@ -82,6 +82,20 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     assert as_bytes(whole["train_step"]) == as_bytes(parts["train_step"])
 
 
+def test_a_full_disk_is_one_sentence_and_keeps_the_checkpoint_before(
+    train: Train, runs: Path, ctrl_c_after: set[int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ctrl_c_after.add(1)
+    assert train("full", "--crops", "8") == 130
+    checkpoint = runs / "full" / "checkpoint.pt"
+    kept = checkpoint.read_bytes()
+    checkpoint.with_name("checkpoint.pt.draft").symlink_to("/dev/full")
+    assert train("full", "--resume") == 1
+    assert "the disk is full" in capsys.readouterr().err
+    assert checkpoint.read_bytes() == kept
+    assert train("full", "--resume") == 0
+
+
 def test_a_run_is_not_overwritten_and_a_resumed_one_does_not_change_what_is_learned(
     train: Train, runs: Path
 ) -> None:
