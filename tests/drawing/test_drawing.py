@@ -1,17 +1,20 @@
-"""Skeletons on images: what is painted where, and what can never go wrong."""
+"""Skeletons, panel and sheet: what is painted where, and what can never go wrong."""
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
-from drawing.people import of_points, standing
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from people import made, standing
 
-from livepose.drawing import draw_poses, palette
+from livepose.drawing import Hud, contact_sheet, draw_hud, draw_poses, palette
 from livepose.drawing._kernels import paint_capsules
+from livepose.errors import UsageError
 from livepose.poses import KeypointState, Poses
+from livepose.skeletons import COCO17
 from livepose.weights.calibration import RADII
 
 Image = NDArray[np.uint8]
@@ -23,6 +26,13 @@ def grey(height: int = 240, width: int = 320, value: int = 128) -> Image:
 
 def changed(image: Image, value: int = 128) -> NDArray[np.bool_]:
     return np.asarray((image != value).any(axis=2))
+
+
+def only(keypoint: str, at_xy: tuple[float, float], size_px: float = 100.0) -> Poses:
+    """Somebody of that size of whom one keypoint is there."""
+    xy = np.full((1, 17, 2), np.nan)
+    xy[0, COCO17.keypoints.index(keypoint)] = at_xy
+    return made(xy, 1.0, (0.0, 0.0, size_px, size_px), ids=[0])
 
 
 places = st.integers(-30 * 256, 80 * 256).map(lambda steps: steps / 256)
@@ -57,32 +67,35 @@ def test_a_capsule_is_the_distance_to_its_line(
 
 
 def test_the_left_and_the_right_of_a_person_have_colours_of_their_own() -> None:
-    image = draw_poses(grey(480, 640), standing([(220, 40, 420, 440)]))
-    poses = standing([(220, 40, 420, 440)])
-    left_shin = poses.keypoints_xy[0, [13, 15]].mean(axis=0).round().astype(int)
-    right_shin = poses.keypoints_xy[0, [14, 16]].mean(axis=0).round().astype(int)
-    left = image[left_shin[1], left_shin[0]].astype(int)
-    right = image[right_shin[1], right_shin[0]].astype(int)
+    poses = standing((220, 40, 420, 440))
+    image = draw_poses(grey(480, 640), poses).astype(int)
+    shins_xy = poses.keypoints_xy[0, [[13, 15], [14, 16]]].mean(axis=1).round().astype(int)
+    left, right = (image[y, x] for x, y in shins_xy)
     wanted = palette.track_colours_bgr(1)
     assert np.abs(left - right).max() > 60
     assert np.abs(left - wanted[palette.LEFT]).max() < 60
     assert np.abs(right - wanted[palette.RIGHT]).max() < 60
 
 
+def test_the_first_eight_tracks_are_far_apart() -> None:
+    colours = [palette.track_colours_bgr(track_id)[palette.CENTRE] for track_id in range(1, 9)]
+    lab = cv2.cvtColor(np.float32([colours]) / 255, cv2.COLOR_BGR2Lab)[0]
+    gaps = np.linalg.norm(lab[:, None] - lab, axis=2)
+    assert gaps[~np.eye(8, dtype=bool)].min() > 14.0
+
+
 def test_keypoints_below_the_threshold_are_left_out() -> None:
-    poses = standing([(100, 20, 200, 220)], score=0.3)
+    poses = standing((100, 20, 200, 220), scores=0.3)
     assert not changed(draw_poses(grey(), poses, score_threshold=0.31)).any()
     assert changed(draw_poses(grey(), poses, score_threshold=0.29)).any()
 
 
 def test_a_keypoint_that_is_not_there_leaves_no_mark_in_the_corner() -> None:
-    poses = standing([(200, 120, 300, 220)])
-    xy = poses.keypoints_xy.copy()
-    xy[0, [9, 10]] = np.nan
-    image = draw_poses(grey(), replace(poses, keypoints_xy=xy))
+    poses = standing((200, 120, 300, 220))
+    wrists = np.isin(np.arange(17), [9, 10])[None]
+    image = draw_poses(grey(), poses.without_keypoints(wrists))
     assert not changed(image)[:40, :40].any()
-    whole = draw_poses(grey(), poses)
-    assert changed(whole).sum() > changed(image).sum()
+    assert changed(draw_poses(grey(), poses)).sum() > changed(image).sum()
 
 
 coordinates = st.one_of(
@@ -100,9 +113,8 @@ coordinates = st.one_of(
 def test_no_numbers_of_any_kind_make_drawing_fail(
     numbers: list[float], edges: list[float], size_hw: tuple[int, int]
 ) -> None:
-    xy = np.array(numbers).reshape(2, 17, 2)
     poses = Poses(
-        keypoints_xy=xy,
+        keypoints_xy=np.array(numbers).reshape(2, 17, 2),
         keypoint_scores=np.resize(np.array([0.1, 0.5, 1.0, 7.0]), (2, 17)),
         boxes_xyxy=np.array(edges).reshape(2, 4),
         scores=np.ones(2),
@@ -114,16 +126,16 @@ def test_no_numbers_of_any_kind_make_drawing_fail(
 
 def test_the_id_stands_above_the_head_of_tracked_people_only() -> None:
     box = (220.0, 140.0, 320.0, 440.0)
-    with_id = draw_poses(grey(480, 640), standing([box]))
-    without = draw_poses(grey(480, 640), standing([box]), show_ids=False)
+    with_id = draw_poses(grey(480, 640), standing(box))
+    without = draw_poses(grey(480, 640), standing(box), show_ids=False)
     ys, xs = np.nonzero(changed(with_id) & ~changed(without))
     assert ys.max() < 165 and 220 < xs.mean() < 320
-    untracked = draw_poses(grey(480, 640), standing([box], first_id=0))
+    untracked = draw_poses(grey(480, 640), standing(box, ids=[0]))
     np.testing.assert_array_equal(changed(untracked), changed(without))
 
 
 def test_boxes_are_drawn_when_asked_for() -> None:
-    poses = standing([(100.0, 40.0, 200.0, 220.0)])
+    poses = standing((100.0, 40.0, 200.0, 220.0))
     for asked in (False, True):
         image = draw_poses(grey(), poses, show_ids=False, show_boxes=asked)
         assert changed(image)[130, 99:101].any() == asked
@@ -131,10 +143,8 @@ def test_boxes_are_drawn_when_asked_for() -> None:
 
 @pytest.mark.parametrize(("radius", "least"), [(RADII[0], 100), (RADII[1], 40)])
 def test_uncertainty_ellipses_have_the_axes_of_their_covariance(radius: float, least: int) -> None:
-    poses = of_points({"left_wrist": (160.0, 120.0)})
-    covariance = poses.covariance_px2.copy()
-    covariance[0, 9] = np.diag([(40.0 / radius) ** 2, (20.0 / radius) ** 2])
-    known = replace(poses, covariance_px2=covariance)
+    known = only("left_wrist", (160.0, 120.0))
+    known.covariance_px2[0, 9] = np.diag([(40.0 / radius) ** 2, (20.0 / radius) ** 2])
     assert not changed(draw_poses(grey(), known))[120, 200]
     image = draw_poses(grey(value=0), known, show_uncertainty=True)
     for y, x in ((120, 200), (120, 120), (100, 160), (140, 160)):
@@ -148,11 +158,52 @@ def test_uncertainty_ellipses_have_the_axes_of_their_covariance(radius: float, l
 
 
 def test_a_predicted_keypoint_is_hollow_and_a_seen_one_is_filled() -> None:
-    seen = of_points({"nose": (100, 100)}, size_px=600.0)
-    states = np.where(
-        seen.keypoint_states == KeypointState.SEEN, KeypointState.PREDICTED, seen.keypoint_states
-    )
-    predicted = replace(seen, keypoint_states=states.astype(np.uint8))
+    seen = only("nose", (100, 100), size_px=600.0)
+    predicted = replace(seen, keypoint_states=np.full((1, 17), KeypointState.PREDICTED, np.uint8))
     filled, hollow = changed(draw_poses(grey(), seen)), changed(draw_poses(grey(), predicted))
     assert filled[100, 100] and not hollow[100, 100]
     assert hollow[95:105, 95:105].any()
+
+
+STAGES = {"detect": 6.2, "track": 0.2, "crop": 0.5, "network": 14.3, "decode": 0.05}
+FULL = Hud(31.2, 2, STAGES, 41.0, 67.0, 12, "dark", recording=True, notes=["paused"])
+
+
+def test_the_panel_is_translucent_and_in_the_upper_left() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), dtype=np.uint8)
+    before = image.copy()
+    assert draw_hud(image, FULL) is image
+    ys, xs = np.nonzero((image != before).any(axis=2))
+    assert xs.max() < 0.35 * 1280 and ys.max() < 0.55 * 720
+    # What lies under an empty part of the panel is still seen through it.
+    corner, under = image[14:20, 60:120].astype(float), before[14:20, 60:120].astype(float)
+    assert np.corrcoef(corner.ravel(), under.ravel())[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("size_hw", [(1, 1), (47, 2000), (900, 60), (0, 0)])
+def test_no_image_is_too_small_or_too_narrow_for_the_panel(size_hw: tuple[int, int]) -> None:
+    unknown = Hud(fps=None, stage_ms={"network": np.nan}, age_p50_ms=np.nan)
+    for hud in (FULL, unknown):
+        draw_hud(grey(*size_hw), hud)
+
+
+def test_images_stand_in_rows_in_their_order_on_a_contact_sheet() -> None:
+    values = [40, 80, 120, 160, 200]
+    sheet = contact_sheet([grey(90, 160, value) for value in values], columns=3, width_px=600)
+    assert sheet.shape[1] == 600
+    middles = sheet[sheet.shape[0] // 4 :: sheet.shape[0] // 2, 100::200, 0].ravel()
+    assert middles[:5].tolist() == values
+    assert middles[5] < 40  # the sixth place is empty
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (([], 3, 600), "at least one image"),
+        (([grey(9, 9)], 0, 600), "columns and width of 1 or more"),
+        (([grey(9, 9)] * 40, 40, 20), "does not fit"),
+    ],
+)
+def test_what_cannot_be_a_sheet_is_refused(arguments: tuple[object, ...], wanted: str) -> None:
+    with pytest.raises(UsageError, match=wanted):
+        contact_sheet(*arguments)  # type: ignore[arg-type]
