@@ -3,11 +3,14 @@
 import logging
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from fakes import make_pipeline
+from numpy.typing import NDArray
 
 __all__ = ["make_pipeline"]
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -24,6 +27,17 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the shared test material is not at {folder} (set LIVEPOSE_SHARED)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def golden(shared: Path) -> Callable[[str], dict[str, NDArray[Any]]]:
+    """``golden("decode")``: arrays by name, which others' code computed."""
+
+    def load(name: str) -> dict[str, NDArray[Any]]:
+        with np.load(shared / "golden" / f"{name}.npz") as archive:
+            return dict(archive)
+
+    return load
 
 
 class _Kept(logging.Handler):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from people import made, points_in
 
 from livepose.budget import PoseSchedule
 from livepose.poses import KeypointState, Poses
@@ -9,7 +10,7 @@ from livepose.smoothing import Smoother
 from livepose.tracking import Tracked
 
 STEP_S = 1 / 30
-PLACES_XY = np.random.default_rng(3).uniform(0.1, 0.9, (17, 2))
+SHAPE = np.random.default_rng(3).uniform(0.1, 0.9, (17, 2))
 
 
 class Scene:
@@ -24,11 +25,7 @@ class Scene:
 
     def poses(self) -> Poses:
         boxes_xyxy = np.array([[left, 100.0, left + 100, 300.0] for left in self.lefts])
-        xy = boxes_xyxy[:, None, :2] + PLACES_XY * (100, 200)
-        scores = np.full(xy.shape[:2], 0.8)
-        spread = np.tile(16.0 * np.eye(2), (len(xy), 17, 1, 1))
-        ids = np.arange(1, len(xy) + 1)
-        return Poses(xy, scores, boxes_xyxy, np.ones(len(xy)), ids, spread)
+        return made(points_in(boxes_xyxy, SHAPE), boxes_xyxy=boxes_xyxy, sigma_px=4.0)
 
     def frame(self, step_s: float = STEP_S) -> tuple[np.ndarray, Poses]:
         """Who was looked at in the next frame, and where everybody is said to be."""
@@ -68,10 +65,7 @@ def test_nobody_is_propagated_for_longer_than_a_quarter_of_a_second(rate_hz: int
 
 @pytest.mark.parametrize(
     ("lefts", "how"),
-    [
-        ((50,), {}),
-        ((50, 400), {"every_frame": True}),
-    ],
+    [((50,), {}), ((50, 400), {"every_frame": True})],
     ids=["one alone", "who asks for it"],
 )
 def test_everybody_is_looked_at_in_every_frame(lefts: tuple[float, ...], how: dict) -> None:

@@ -17,12 +17,6 @@ LAYOUTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def golden(shared):
-    with np.load(shared / "golden" / "transform.npz") as archive:
-        return dict(archive)
-
-
 def noise(height, width, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
@@ -34,13 +28,13 @@ def test_crops_are_exact_bilinear_interpolation_as_in_the_golden_file(
 ):
     """OpenCV 5 is exact up to rounding, so the bytes agree but for ties of rounding."""
     name = f"warp/{alignment}_{rotation}"
-    image, matrices = golden["warp/image_hwc_uint8"], golden[f"{name}_matrix"]
+    wanted = golden("transform")
     monkeypatch.setattr(cut, "MOST_SAMPLES", 1)
-    ours = cut_crops(image, matrices, (128, 96))
-    difference = np.abs(ours.astype(int) - golden[f"{name}_output_opencv5"])
+    ours = cut_crops(wanted["warp/image_hwc_uint8"], wanted[f"{name}_matrix"], (128, 96))
+    difference = np.abs(ours.astype(int) - wanted[f"{name}_output_opencv5"])
     assert difference.max() <= 1
     assert (difference > 0).mean() < 0.002
-    fixed_point = np.abs(ours.astype(int) - golden[f"{name}_output"])
+    fixed_point = np.abs(ours.astype(int) - wanted[f"{name}_output"])
     assert fixed_point.max() <= 5  # OpenCV 4 interpolates in steps of 1/32 pixel
 
 
@@ -50,16 +44,16 @@ def affine(draw):
     angle = draw(st.sampled_from([0.0, 0.0, 0.3, np.pi / 2, -2.0]))
     scale = np.diag([1 / draw(spans), draw(st.sampled_from([1, -1])) / draw(spans)])
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    centre = np.array([draw(st.floats(-5, 25)), draw(st.floats(-5, 25))])
+    centre = np.array([draw(st.floats(-5, 20)), draw(st.floats(-5, 20))])
     linear = scale @ turn
     return np.column_stack([linear, np.array([2.0, 3.0]) - linear @ centre])
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=100)
 @given(
-    matrices=st.lists(affine(), max_size=3),
-    size_hw=st.tuples(st.integers(1, 20), st.integers(1, 20)),
-    input_hw=st.tuples(st.integers(1, 9), st.integers(1, 7)),
+    matrices=st.lists(affine(), max_size=2),
+    size_hw=st.tuples(st.integers(1, 16), st.integers(1, 16)),
+    input_hw=st.tuples(st.integers(1, 6), st.integers(1, 5)),
     layout=st.sampled_from(sorted(LAYOUTS)),
 )
 @example(matrices=[], size_hw=(5, 5), input_hw=(4, 3), layout="contiguous")
@@ -90,19 +84,10 @@ def test_a_spot_in_the_frame_is_where_the_geometry_says(alignment):
 
 @pytest.mark.parametrize("alignment", ALIGNMENTS)
 def test_odd_boxes_give_crops_and_never_a_crash(alignment):
-    boxes = np.array(
-        [
-            [np.nan, np.nan, np.nan, np.nan],
-            [0, 0, np.inf, np.inf],
-            [-500, -500, -400, -300],  # outside
-            [5000, 5000, 5100, 5300],
-            [-1e6, -1e6, 1e6, 1e6],
-            [-1e300, -1e300, 1e300, 1e300],
-            [10, 10, 10, 10],
-            [30, 30, 10, 10],
-            [-20, -10, 30, 40],  # half outside
-        ]
-    )
+    outside = [-500, -500, -400, -300], [5000, 5000, 5100, 5300]
+    empty, half_outside = ([10, 10, 10, 10], [30, 30, 10, 10]), [-20, -10, 30, 40]
+    huge = [-1e6, -1e6, 1e6, 1e6], [-1e300, -1e300, 1e300, 1e300]
+    boxes = [[np.nan] * 4, [0, 0, np.inf, np.inf], *outside, *huge, *empty, half_outside]
     for shape in ((48, 64), (1, 1), (1, 30), (30, 1)):
         image = np.full((*shape, 3), 200, dtype=np.uint8)
         geometry = CropGeometry(alignment, (64, 48))

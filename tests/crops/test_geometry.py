@@ -24,35 +24,32 @@ def size_of(name):
 
 
 @pytest.fixture(scope="module")
-def golden(shared):
-    with np.load(shared / "golden" / "transform.npz") as archive:
-        return dict(archive)
+def transform(golden):
+    return golden("transform")
 
 
-@pytest.fixture(scope="module")
-def golden_boxes(golden):
-    corner, size = golden["boxes_xywh"][:, :2], golden["boxes_xywh"][:, 2:]
+def as_xyxy(boxes_xywh):
+    corner, size = boxes_xywh[:, :2], boxes_xywh[:, 2:]
     return np.concatenate([corner, corner + size], axis=1)
 
 
 @pytest.mark.parametrize("rotation_deg", (0, 30))
 @pytest.mark.parametrize("size", INPUTS)
 @pytest.mark.parametrize(("alignment", "group"), GOLDEN)
-def test_matrices_are_those_of_the_reference(
-    golden, golden_boxes, alignment, group, size, rotation_deg
-):
+def test_matrices_are_those_of_the_reference(transform, alignment, group, size, rotation_deg):
     name = f"{group}/{size}/input_matrix_rot{rotation_deg}"
     if group == "udp":
         name = f"mmpose/{size}/udp_input_matrix_rot{rotation_deg}"
-    wanted = golden[name].astype(float)
+    wanted = transform[name].astype(float)
     # MMPose's UDP matrices count the angle the other way round than all the others do.
     angle = -rotation_deg if group == "udp" else rotation_deg
-    ours = CropGeometry(alignment, size_of(size)).matrices(golden_boxes, angle)
+    boxes_xyxy = as_xyxy(transform["boxes_xywh"])
+    ours = CropGeometry(alignment, size_of(size)).matrices(boxes_xyxy, angle)
     scale = np.abs(wanted[:, :, :2]).max(axis=(1, 2))
     turned = np.abs(ours - wanted)[:, :, :2].max(axis=(1, 2)) / scale
     tolerance = np.full(len(scale), 2e-5)
     tolerance[FLOAT32_BOX] = 2e-4
-    keep = np.arange(len(golden_boxes)) != UNPADDED.get(group)
+    keep = np.arange(len(boxes_xyxy)) != UNPADDED.get(group)
     assert (turned <= tolerance)[keep].all()
     moved = np.abs(ours - wanted)[:, :, 2] / (1 + np.abs(wanted[:, :, 2]))
     assert (moved.max(axis=1) <= tolerance * 5)[keep].all()
@@ -60,13 +57,14 @@ def test_matrices_are_those_of_the_reference(
 
 @pytest.mark.parametrize("size", INPUTS)
 @pytest.mark.parametrize(("alignment", "group"), GOLDEN)
-def test_the_way_back_is_that_of_the_reference(golden, golden_boxes, alignment, group, size):
+def test_the_way_back_is_that_of_the_reference(transform, alignment, group, size):
     name = f"mmpose/{size}/udp_image_xy" if group == "udp" else f"{group}/{size}/image_xy"
     heatmap_hw = tuple(side // 4 for side in size_of(size))
     geometry = CropGeometry(alignment, size_of(size))
-    ours = geometry.to_image(golden[f"heatmap_xy/{size}"], golden_boxes, heatmap_hw)
-    keep = np.arange(len(golden_boxes)) != UNPADDED.get(group)
-    np.testing.assert_allclose(ours[keep], golden[name][keep], atol=2e-4)
+    boxes_xyxy = as_xyxy(transform["boxes_xywh"])
+    ours = geometry.to_image(transform[f"heatmap_xy/{size}"], boxes_xyxy, heatmap_hw)
+    keep = np.arange(len(boxes_xyxy)) != UNPADDED.get(group)
+    np.testing.assert_allclose(ours[keep], transform[name][keep], atol=2e-4)
 
 
 BOXES = st.tuples(
@@ -82,22 +80,20 @@ BOXES = st.tuples(
     seed=st.integers(0, 1000),
 )
 def test_crop_then_uncrop_returns_the_same_point(boxes, alignment, size_hw, seed):
-    xywh = np.array(boxes).reshape(-1, 4)
-    boxes_xyxy = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
+    boxes_xyxy = as_xyxy(np.array(boxes).reshape(-1, 4))
     geometry = CropGeometry(alignment, size_hw)
     heatmap_hw = size_hw[0] // 4, size_hw[1] // 4
-    image_xy = np.random.default_rng(seed).uniform(-500, 2500, (len(xywh), 17, 2))
+    image_xy = np.random.default_rng(seed).uniform(-500, 2500, (len(boxes), 17, 2))
     there = geometry.to_heatmap(image_xy, boxes_xyxy, heatmap_hw)
     back = geometry.to_image(there, boxes_xyxy, heatmap_hw)
     np.testing.assert_allclose(back, image_xy, atol=1e-4)
     matrices = geometry.matrices(boxes_xyxy)
     input_xy = np.einsum("pij,pkj->pki", matrices[:, :, :2], image_xy) + matrices[:, None, :, 2]
-    np.testing.assert_allclose(
-        input_xy, to_input(alignment, there, size_hw, heatmap_hw, geometry, boxes_xyxy), atol=1e-4
-    )
+    wanted_xy = to_input(alignment, there, size_hw, heatmap_hw)
+    np.testing.assert_allclose(input_xy, wanted_xy, atol=1e-4)
 
 
-def to_input(alignment, heatmap_xy, size_hw, heatmap_hw, geometry, boxes_xyxy):
+def to_input(alignment, heatmap_xy, size_hw, heatmap_hw):
     """Where a heatmap cell lies in the input, as each convention says it in words."""
     if alignment == "pixel_centre":
         return 4 * heatmap_xy + 1.5
@@ -114,9 +110,8 @@ def to_input(alignment, heatmap_xy, size_hw, heatmap_hw, geometry, boxes_xyxy):
 def test_a_covariance_is_carried_like_differences_of_points(alignment):
     geometry, box = CropGeometry(alignment, (128, 96)), [[10, 20, 110, 220]]
     covariance = np.array([[2.0, 0.5], [0.5, 1.0]])[None, None]
-    origin, right, down = geometry.to_image(np.array([[[0.0, 0], [1, 0], [0, 1]]]), box, (32, 24))[
-        0
-    ]
+    corner = np.array([[[0.0, 0], [1, 0], [0, 1]]])
+    origin, right, down = geometry.to_image(corner, box, (32, 24))[0]
     jacobian = np.stack([right - origin, down - origin], axis=-1)
     _, ours = geometry.decoded_to_image(np.zeros((1, 1, 2)), covariance, box, (32, 24))
     np.testing.assert_allclose(ours, jacobian @ covariance @ jacobian.T)

@@ -1,4 +1,4 @@
-"""Targets: the kernels against their plain twins, and what the encoders promise."""
+"""Targets: the kernels against their plain twins and the published reference's numbers."""
 
 import numpy as np
 import pytest
@@ -34,6 +34,17 @@ def test_encoders_agree_with_their_plain_twin(joints, visible, size_hw, sigma, s
         assert ours.weights[i] == np.float32(weight)
 
 
+@pytest.mark.parametrize("size_hw", [(32, 24), (40, 56)])
+@pytest.mark.parametrize("sigma", (1, 2, 3))
+def test_targets_and_weights_are_those_of_the_reference(golden, sigma, size_hw):
+    wanted, group = golden("encode"), f"{size_hw[0]}x{size_hw[1]}_sigma{sigma}"
+    joints, visible = wanted[f"{group}/joints_heatmap_xy"], wanted[f"{group}/visible"]
+    for encode, name in ((encode_dark, "dark"), (encode_standard, "hrnet")):
+        ours = encode(joints, visible, size_hw, sigma)
+        np.testing.assert_allclose(ours.targets, wanted[f"{group}/{name}_target"], atol=2e-6)
+        np.testing.assert_array_equal(ours.weights, wanted[f"{group}/{name}_weight"])
+
+
 def test_a_target_decodes_to_the_joint_that_it_was_drawn_for():
     joints = np.random.default_rng(1).uniform((4, 4), (19, 27), (5, 17, 2))
     targets = encode_dark(joints, np.ones((5, 17)), (32, 24), 2.0).targets
@@ -62,7 +73,6 @@ def test_an_invisible_joint_has_no_target_and_no_weight():
     ],
 )
 def test_wrong_arguments_are_said(wrong, sentence):
+    usual = {"xy": [[1.0, 2.0]], "visible": [1], "size_hw": (4, 4), "sigma": 1.0}
     with pytest.raises(ValueError, match=sentence):
-        encode_dark(
-            **{"xy": [[1.0, 2.0]], "visible": [1], "size_hw": (4, 4), "sigma": 1.0, **wrong}
-        )
+        encode_dark(**{**usual, **wrong})

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from people import made
 
 from livepose.poses import KeypointState, Poses
 from livepose.smoothing import PRICES, Smoother
@@ -10,33 +11,21 @@ STEP_S = 1 / 30
 SCALE_PX = 200.0
 
 
-def people(xy, ids=(1,), scores=0.8, scale_px=SCALE_PX, sigma=0.0275):
-    """Poses whose 17 keypoints of each person all lie at xy, (P, 2) or (P, 17, 2)."""
-    xy = np.array(xy, dtype=float)
-    if xy.ndim == 2:
-        xy = np.repeat(xy[:, None], 17, axis=1)
-    count = len(xy)
-    return Poses(
-        keypoints_xy=xy,
-        keypoint_scores=np.where(np.isfinite(xy).all(axis=2), scores, 0.0),
-        boxes_xyxy=np.tile([0.0, 0.0, scale_px, scale_px], (count, 1)),
-        scores=np.ones(count),
-        track_ids=np.array(ids, dtype=np.int64),
-        covariance_px2=np.tile(np.eye(2) * (sigma * scale_px) ** 2, (count, 17, 1, 1)),
-    )
+def people(xy, ids=(1,), scale_px=SCALE_PX):
+    """Poses whose 17 keypoints of each person all lie at xy, (P, 2)."""
+    xy = np.repeat(np.array(xy, dtype=float)[:, None], 17, axis=1)
+    return made(xy, 0.8, (0.0, 0.0, scale_px, scale_px), ids, 0.0275 * scale_px)
 
 
 NOWHERE = people([[np.nan] * 2])
 
 
-def smoothed(smoother, points, start_s=0.0, step_s=STEP_S, **kwargs):
+def smoothed(smoother, points, start_s=0.0, step_s=STEP_S, **how):
     """First keypoint of person 1 over a list of points."""
-    return np.array(
-        [
-            smoother.apply(start_s + i * step_s, people([point], **kwargs)).keypoints_xy[0, 0]
-            for i, point in enumerate(points)
-        ]
-    )
+    times_s = start_s + step_s * np.arange(len(points))
+    seen = zip(times_s, points, strict=True)
+    shown = [smoother.apply(time_s, people([point], **how)) for time_s, point in seen]
+    return np.array([poses.keypoints_xy[0, 0] for poses in shown])
 
 
 def noise(count, seed=0):
