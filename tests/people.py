@@ -51,16 +51,6 @@ def standing(*boxes_xyxy: tuple[float, float, float, float], **how: ArrayLike) -
     return made(points_in(boxes_xyxy), boxes_xyxy=boxes_xyxy, **{"scores": 1.0, **how})
 
 
-def two_people() -> Poses:
-    """Ids 3 and 7; the second lacks the nose."""
-    rng = np.random.default_rng(0)
-    xy, scores = rng.uniform(20, 100, (2, 17, 2)), rng.uniform(0.3, 1.0, (2, 17))
-    xy[1, 0] = np.nan
-    poses = made(xy, scores, [[10, 10, 60, 110], [30, 10, 70, 100]], (3, 7), 2.0)
-    poses.covariance_px2[..., 1, 1] *= 4
-    return poses
-
-
 def box(x: float, y: float = 200.0, w: float = 80.0, h: float = 200.0) -> list[float]:
     """The box of that size around (x, y)."""
     return [x - w / 2, y - h / 2, x + w / 2, y + h / 2]

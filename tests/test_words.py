@@ -2,32 +2,22 @@
 
 import json
 import math
-from typing import Any
 
 import numpy as np
 import pytest
+from people import made
 
 from livepose import boxes, errors
 from livepose.poses import Poses
 
 
-def two_people(**changes: Any) -> Poses:
-    """Two people; the second lacks the nose."""
-    rng = np.random.default_rng(0)
-    keypoints_xy = rng.uniform(0, 100, (2, 17, 2))
-    scores = rng.uniform(0.2, 1.0, (2, 17))
-    keypoints_xy[1, 0], scores[1, 0] = np.nan, 0.0
-    covariance = np.broadcast_to(np.diag([4.0, 16.0]), (2, 17, 2, 2)).copy()
-    covariance[1, 0] = np.nan
-    parts = {
-        "keypoints_xy": keypoints_xy,
-        "keypoint_scores": scores,
-        "boxes_xyxy": np.array([[0.0, 0, 50, 100], [20, 10, 60, 90]]),
-        "scores": np.array([0.9, 0.8]),
-        "track_ids": np.array([3, 7]),
-        "covariance_px2": covariance,
-    }
-    return Poses(**parts | changes)
+def two_people() -> Poses:
+    """Ids 3 and 7; the second lacks the nose."""
+    xy = np.random.default_rng(0).uniform(20, 100, (2, 17, 2))
+    xy[1, 0] = np.nan
+    poses = made(xy, ids=(3, 7), sigma_px=2.0)
+    poses.covariance_px2[..., 1, 1] *= 4
+    return poses
 
 
 def test_boxes_overlap_and_are_cut_as_on_paper() -> None:
@@ -41,7 +31,7 @@ def test_boxes_overlap_and_are_cut_as_on_paper() -> None:
 def test_a_state_follows_from_position_and_score_and_the_edge_of_the_frame() -> None:
     xy, scores = np.full((2, 17, 2), 5.0), np.full((2, 17), 0.9)
     xy[0, 1], scores[0, 2], xy[0, 3], xy[0, 4] = np.nan, 0.1, [31.6, 5], [-0.4, -0.4]
-    people = two_people(keypoints_xy=xy, keypoint_scores=scores)
+    people = made(xy, scores)
     words = people.in_frame((32, 24)).to_dict()["people"][0]["states"]
     assert words[:6] == ["seen", "missing", "weak", "outside", "seen", "seen"]
     assert people.to_dict()["people"][0]["states"][3] == "seen"
