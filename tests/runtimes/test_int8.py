@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,38 +35,24 @@ def resnet(resnet_file: Path, tmp_path: Path) -> tuple[Path, ActivationRanges]:
     return path, ranges
 
 
-def test_ranges_of_other_weights_are_refused_and_missing_ones_asked_for(
+def test_ranges_that_are_missing_or_damaged_are_refused_with_the_way_to_make_them(
     resnet: tuple[Path, ActivationRanges],
 ) -> None:
     path, _ = resnet
-    missing = path.with_name("other.safetensors")
+    whole = json.loads(ranges_path(path).read_text())
     with pytest.raises(RangesError, match=r"needs other.int8.json beside .* 'livepose quantise"):
-        read_ranges(missing, "1" * 64)
-    for sha256, has in (("1" * 64, "111111111111"), ("", "no hash")):
-        with pytest.raises(RangesError, match=f"was made for other weights .* has {has}"):
-            read_ranges(path, sha256)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda d: d.pop("ranges"),
-        lambda d: d.update(format="else"),
-        lambda d: d.update(ranges={}),
-        lambda d: d["ranges"].update(x=[1.0, 2.0]),
-        lambda d: d["ranges"].update(x=[0.0, float("inf")]),
-        lambda d: d["ranges"].update(x=3),
-    ],
-)
-def test_damaged_ranges_are_refused(
-    change: Callable[[dict], object], resnet: tuple[Path, ActivationRanges]
-) -> None:
-    path, _ = resnet
-    document = json.loads(ranges_path(path).read_text())
-    change(document)
-    ranges_path(path).write_text(json.dumps(document))
-    with pytest.raises(RangesError, match="no readable file of INT8 ranges"):
-        read_ranges(path, read_card(path).sha256)
+        read_ranges(path.with_name("other.safetensors"), "1" * 64)
+    with pytest.raises(RangesError, match=r"was made for other weights .* has no hash"):
+        read_ranges(path, "")
+    for change in (
+        {"ranges": None},
+        {"format": "else"},
+        {"ranges": {}},
+        *({"ranges": {"x": odd}} for odd in ([1.0, 2.0], [0.0, float("inf")], 3)),
+    ):
+        ranges_path(path).write_text(json.dumps(whole | change))
+        with pytest.raises(RangesError, match=r"no readable file of INT8 ranges .* 'livepose quan"):
+            read_ranges(path, read_card(path).sha256)
 
 
 def test_stale_ranges_are_said_and_not_used(

@@ -1,9 +1,7 @@
 """OpenVINO says what torch says, from the first start and from the cache, in every batch size."""
 
-import json
 import random
 import shutil
-import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,38 +20,27 @@ from livepose.runtimes.openvino import has_bf16
 from livepose.runtimes.openvino_graph import pose_graph
 from livepose.runtimes.openvino_pose import OpenVinoRuntime, PoseNetwork
 from livepose.weights import read_card
-from livepose.weights.arrays import load_arrays
+from livepose.weights.arrays import load_arrays, save_arrays
+from livepose.weights.card import read_metadata
 
 Photographs = Callable[[tuple[int, int]], NDArray[np.uint8]]
 
-ERRORS = {"f32": 0.005, "bf16": 0.05}
-PRECISIONS = [
-    "f32",
-    pytest.param(
-        "bf16", marks=pytest.mark.skipif(not has_bf16(), reason="this processor has no bf16")
-    ),
-]
 
-
-@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("which", ["hrnet_file", "resnet_file"])
 def test_heatmaps_of_photographs_are_those_of_torch(
-    which: str,
-    precision: str,
-    photographs: Photographs,
-    request: pytest.FixtureRequest,
+    which: str, photographs: Photographs, request: pytest.FixtureRequest
 ) -> None:
     path: Path = request.getfixturevalue(which)
     card = read_card(path)
-    crops = photographs(card.input_hw)[:4]
+    crops = photographs(card.input_hw)
     expected = open_runtime(path, runtime="torch")(crops)
-    # Random weights have flat maps: in bf16 their peaks jump, and the check would refuse them.
-    runtime = OpenVinoRuntime(PoseNetwork(path, card).plain, card, precision)
-    heatmaps = runtime(crops)
-    assert (runtime.name, runtime.device, runtime.precision) == ("openvino", "cpu", precision)
-    assert heatmaps.dtype == np.float32
-    assert heatmaps.shape == expected.shape
-    assert relative_error(heatmaps, expected) < ERRORS[precision]
+    for precision, most in {"f32": 0.005, **({"bf16": 0.05} if has_bf16() else {})}.items():
+        # Random weights have flat maps: in bf16 their peaks jump, and the check would refuse them.
+        runtime = OpenVinoRuntime(PoseNetwork(path, card).plain, card, precision)
+        heatmaps = runtime(crops)
+        assert (runtime.name, runtime.device, runtime.precision) == ("openvino", "cpu", precision)
+        assert (heatmaps.dtype, heatmaps.shape) == (np.float32, expected.shape)
+        assert relative_error(heatmaps, expected) < most
 
 
 def test_every_batch_size_gives_the_same_in_the_same_order(resnet_file: Path) -> None:
@@ -63,8 +50,7 @@ def test_every_batch_size_gives_the_same_in_the_same_order(resnet_file: Path) ->
     answers = [runtime(crop[None]) for crop in crops]
     singly = np.concatenate(answers)
     assert not np.array_equal(answers[0], answers[1]), "an answer is overwritten by the next"
-    assert np.array_equal(runtime(crops[:5]), singly[:5])
-    assert list(runtime._requests) == [1], "what was not warmed up is compiled meanwhile"
+    assert np.array_equal(runtime(crops[:5]), singly[:5]), "as nothing else is warmed up"
     runtime.warm_up((1, 2, 4))
     for count in (2, 3, 5, 8):
         assert np.abs(runtime(crops[:count]) - singly[:count]).max() < 1e-3 * singly.std()
@@ -83,22 +69,16 @@ def test_the_conversion_is_announced_once(
     assert names > {"graph.xml", "graph.bin", "probes-torch"}
 
 
-@pytest.fixture
-def own_cache(resnet_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a network in a cache that may be damaged."""
-    open_runtime(resnet_file, "openvino", precision="f32")
-    folder = PoseNetwork(resnet_file, read_card(resnet_file)).store.folder
-    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path))
-    return shutil.copytree(folder, tmp_path / "networks" / folder.name)
-
-
 def test_no_flipped_bit_of_the_cache_changes_what_is_found(
-    resnet_file: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+    resnet_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crops = np.random.default_rng(0).integers(0, 256, (1, 64, 96, 3), np.uint8)
     expected = open_runtime(resnet_file, "openvino", precision="f32")(crops)
+    folder = PoseNetwork(resnet_file, read_card(resnet_file)).store.folder
+    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path))
+    own = shutil.copytree(folder, tmp_path / "networks" / folder.name)
     chance = random.Random(3)
-    for path in sorted(path for path in own_cache.iterdir() if path.suffix != ".json"):
+    for path in sorted(path for path in own.iterdir() if path.suffix != ".json"):
         content = bytearray(path.read_bytes())
         content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
         path.write_bytes(bytes(content))
@@ -110,13 +90,9 @@ def test_weights_that_claim_to_be_others_are_refused_and_change_nothing(
     resnet_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "cache"))
-    content = resnet_file.read_bytes()
-    (header,) = struct.unpack("<Q", content[:8])
-    start = (
-        8 + header + json.loads(content[8 : 8 + header])["final_layer.weight"]["data_offsets"][0]
-    )
     stranger = tmp_path / "stranger.safetensors"
-    stranger.write_bytes(content[:start] + b"\0\0" + content[start + 2 :])
+    tensors = load_arrays(resnet_file) | {"final_layer.bias": np.ones(16, np.float16)}
+    save_arrays(stranger, tensors, read_metadata(resnet_file))
     assert read_card(stranger).sha256 == read_card(resnet_file).sha256
     for runtime in ("openvino", "torch"):
         with pytest.raises(WeightsError, match="not those that its card states"):
@@ -124,7 +100,7 @@ def test_weights_that_claim_to_be_others_are_refused_and_change_nothing(
     crops = np.random.default_rng(0).integers(0, 256, (1, 64, 96, 3), np.uint8)
     expected = open_runtime(resnet_file, "torch", precision="f32")(crops)
     found = open_runtime(resnet_file, "openvino", precision="f32")(crops)
-    assert relative_error(found, expected) < ERRORS["f32"]
+    assert relative_error(found, expected) < 0.005
 
 
 def test_the_ends_of_the_graph_are_marked_to_stay_precise(hrnet_file: Path) -> None:

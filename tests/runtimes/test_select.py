@@ -28,10 +28,6 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     return make
 
 
-def names(path: Path, *asked: str) -> list[str]:
-    return [str(choice) for choice in _candidates(path, *asked)]
-
-
 @pytest.mark.parametrize(
     ("gpus", "quick", "asked", "expected"),
     [
@@ -54,35 +50,38 @@ def test_candidates_are_tried_in_this_order(
     gpus: int, quick: tuple[str], asked: tuple[str, str, str], expected: list[str], machine: Machine
 ) -> None:
     machine(gpus, quick, mps=True)
-    assert names(Path("own.safetensors"), *asked) == expected
+    assert [str(one) for one in _candidates(Path("own.safetensors"), *asked)] == expected
 
 
 def test_int8_comes_first_where_the_processor_and_the_weights_have_it(
     machine: Machine, tmp_path: Path
 ) -> None:
     machine(quick=("int8", "bf16"))
-    path, asked = tmp_path / "own.safetensors", ("auto", "auto", "auto")
-    others = ["openvino, cpu, bf16", *F32]
-    assert names(path, *asked) == others
-    ranges_path(path).touch()
-    assert names(path, *asked) == ["openvino, cpu, int8", *others]
-    assert names(tmp_path / "others.onnx", *asked) == F32[:1]
+    ranges_path(tmp_path / "own.safetensors").touch()
+    for name, expected in (
+        ("own.safetensors", ["openvino, cpu, int8", "openvino, cpu, bf16", *F32]),
+        ("without.safetensors", ["openvino, cpu, bf16", *F32]),
+        ("others.onnx", F32[:1]),
+    ):
+        found = _candidates(tmp_path / name, "auto", "auto", "auto")
+        assert [str(one) for one in found] == expected, name
 
 
 @pytest.mark.parametrize(
-    ("gpus", "device", "sentence"),
+    ("gpus", "asked", "sentence"),
     [
-        (0, "cuda", "cuda was asked for, and torch sees 0 such GPUs here"),
-        (2, "cuda:2", "cuda:2 was asked for, and torch sees 2 such"),
-        (0, "mps", "mps was asked for, .* use --device cpu"),
+        (0, {"device": "cuda"}, "cuda was asked for, and torch sees 0 such GPUs here"),
+        (2, {"device": "cuda:2"}, "cuda:2 was asked for, and torch sees 2 such"),
+        (0, {"device": "mps"}, "mps was asked for, .* use --device cpu"),
+        (0, {"precision": "bf16"}, "this processor has none; use f32"),
     ],
 )
-def test_a_gpu_that_is_asked_for_and_absent_is_an_error_and_never_the_cpu(
-    gpus: int, device: str, sentence: str, machine: Machine, resnet_file: Path
+def test_what_is_asked_for_and_absent_is_an_error_and_never_something_else(
+    gpus: int, asked: dict[str, str], sentence: str, machine: Machine, resnet_file: Path
 ) -> None:
     machine(gpus)
     with pytest.raises(DeviceError, match=sentence) as caught:
-        open_runtime(resnet_file, device=device)
+        open_runtime(resnet_file, **asked)
     assert caught.value.exit_code == 5
 
 
@@ -109,18 +108,14 @@ def test_what_is_none_or_excludes_the_rest_is_a_usage_error(
         open_runtime(resnet_file, **asked)
 
 
-def test_bf16_without_the_processor_for_it_is_an_error(machine: Machine, resnet_file: Path) -> None:
-    machine()
-    with pytest.raises(DeviceError, match="this processor has none; use f32"):
-        open_runtime(resnet_file, precision="bf16")
-
-
 # -- ``--weights auto`` ----------------------------------------------------------------------------
+
+EMBEDDED = find_weights("default")
 
 
 @pytest.fixture
 def best(hrnet_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the best weights lie, in a cache of their own."""
+    """The best weights, in a cache of their own."""
     monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path))
     path = tmp_path / "weights" / f"{BEST}.safetensors"
     path.parent.mkdir()
@@ -136,59 +131,46 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return took_ms
 
 
-def opened(asked: str = "cpu") -> list[Path]:
-    """What was opened, the one that is taken last."""
-    paths: list[Path] = []
+def opened(device: str = "cpu", broken: Path | None = None, error: Exception | None = None) -> Path:
+    """What is opened where the ``broken`` one ends in an error."""
 
     def open_one(path: Path) -> Path:
-        paths.append(path)
+        if path == broken and error is not None:
+            raise error
         return path
 
-    assert open_automatic(open_one, asked) == paths[-1]
-    return paths
-
-
-def test_without_better_ones_the_embedded_are_taken_and_the_way_is_told(
-    best: Path, said: list[str]
-) -> None:
-    best.unlink()
-    embedded = find_weights("default")
-    assert opened() == [embedded]
-    assert said == [
-        f"weights: {embedded.stem}, embedded (AP 48.3 on 984 people); better ones come by "
-        "'livepose weights fetch best'"
-    ]
+    return open_automatic(open_one, device)
 
 
 def test_the_best_are_taken_where_they_are_quick_and_measured_once(
     best: Path, measured: list[float], said: list[str]
 ) -> None:
     measured[:] = [MOST_MS, MOST_MS]
-    assert opened() == opened() == [best] and len(measured) == 1
+    assert opened() == opened() == best and len(measured) == 1
     assert said[-1].startswith(f"weights: {BEST} (") and "AP 75.7" in said[-1]
     assert said[-1].endswith("; 30.0 ms a person)")
-    assert opened("another device") == [best] and not measured
+    assert opened("another device") == best and not measured
 
 
-def test_the_embedded_are_taken_where_the_best_are_slow(
+def test_the_embedded_are_taken_where_the_best_are_slow_or_not_here_and_the_way_is_told(
     best: Path, measured: list[float], said: list[str]
 ) -> None:
     measured[:] = [MOST_MS + 0.1]
-    assert opened() == [best, find_weights("default")]
+    assert opened() == opened() == EMBEDDED and not measured
     assert f"{BEST} would take 30.1 ms a person, over 30" in said[-1]
-    assert opened() == [find_weights("default")]
+    best.unlink()
+    assert opened() == EMBEDDED
+    assert said[-1] == (
+        f"weights: {EMBEDDED.stem}, embedded (AP 48.3 on 984 people); better ones come by "
+        "'livepose weights fetch best'"
+    )
 
 
 @pytest.mark.parametrize("error", [DeviceError("no memory"), WeightsError("no ranges")])
 def test_the_embedded_are_taken_where_the_best_do_not_run(
     error: Exception, best: Path, said: list[str]
 ) -> None:
-    def open_one(path: Path) -> Path:
-        if path == best:
-            raise error
-        return path
-
-    assert open_automatic(open_one, "cpu") == find_weights("default")
+    assert opened("cpu", best, error) == EMBEDDED
     assert f"not {BEST}: {error}" in said[-1]
 
 

@@ -9,21 +9,21 @@ from livepose.runtimes.protocol import Crops, Heatmaps
 from livepose.runtimes.verify import LIMITS_PX, require_agreement
 from livepose.weights import Card
 
-CARD = Card("hrnet_w32", (128, 96))
 PLACES = np.random.default_rng(0).uniform(4, 20, (4, 17, 2))
 
 
 def heatmaps(moved_px: float = 0.0, scale: float = 1.0) -> Heatmaps:
     """What a network says that sees keypoints so many pixels of the crop to the right."""
-    places = PLACES + np.array([moved_px / 4, 0])
-    drawn = encode_dark(places, np.ones((4, 17)), (32, 24), 1.0).targets
+    drawn = encode_dark(
+        PLACES + np.array([moved_px / 4, 0]), np.ones((4, 17)), (32, 24), 1.0
+    ).targets
     return (scale * drawn).astype(np.float32)
 
 
 class Canned:
     """A runtime that always gives one answer."""
 
-    name, device, card = "canned", "mps", CARD
+    name, device, card = "canned", "mps", Card("hrnet_w32", (128, 96))
 
     def __init__(self, answer: Heatmaps, precision: str) -> None:
         self.answer, self.precision = answer, precision
