@@ -70,8 +70,7 @@ def test_a_rerun_does_what_is_missing_or_changed_and_reads_what_shards_noted(
         assert main([*words, "--shard", f"{shard}/2"]) == 0
         assert len(list(out.iterdir())) == shard
     assert not manifest.exists()
-    found = read(out / "walk.jsonl")
-    assert found.time_s.tolist() == pytest.approx([0.2, 0.3, 0.4, 0.5])
+    assert read(out / "walk.jsonl").time_s.tolist() == pytest.approx([0.2, 0.3, 0.4, 0.5])
     capsys.readouterr()
     for change, says in (
         (lambda: None, "livepose: 2 unchanged"),
@@ -81,9 +80,6 @@ def test_a_rerun_does_what_is_missing_or_changed_and_reads_what_shards_noted(
         change()
         assert main(words) == 0
         assert says in capsys.readouterr().err
-    entries = read_manifest(manifest).values()
-    assert {entry.state for entry in entries} == {"done"}
-    assert len({entry.settings for entry in entries}) == 1
 
 
 def test_what_is_there_already_is_not_replaced_unasked(make_pipeline, tmp_path, capsys):

@@ -5,7 +5,7 @@ Run as a program it is what happens there: python test_ray.py IN OUT MANIFEST.
 
 import logging
 import os
-import shutil
+import shlex
 import subprocess
 import sys
 import threading
@@ -14,14 +14,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from batch.works import Copy, contents_of
+from batch.works import Copy, contents_of, jobs_of
 
-from livepose.batch.jobs import make_jobs
 from livepose.batch.manifest import Manifest, read_manifest
 from livepose.batch.places import ray_places
 from livepose.batch.run import run_batch
 from livepose.errors import DeviceError, UsageError
-from livepose.sources import find_sources
 
 ROOT = Path(__file__).parents[2]
 QUIET = {"num_cpus": 1, "object_store_memory": 80 * 1024 * 1024}
@@ -51,7 +49,7 @@ def kill_one_of_two_nodes(source: Path, out: Path, manifest: Manifest) -> None:
     threading.Thread(target=kill_in_the_middle, daemon=True).start()
     places = partial(ray_places, cluster.address)
     try:
-        run_batch(make_jobs(find_sources([source])), copy, places, out, manifest, "settings")
+        run_batch(jobs_of(source), copy, places, out, manifest, "settings")
     finally:
         cluster.shutdown()
 
@@ -59,17 +57,13 @@ def kill_one_of_two_nodes(source: Path, out: Path, manifest: Manifest) -> None:
 @pytest.mark.slow
 def test_a_node_that_is_killed_loses_no_file_and_changes_no_byte(tmp_path):
     pytest.importorskip("ray")
-    if (
-        not (shutil.which("unshare") and shutil.which("ip"))
-        or subprocess.run([*IN_OWN_NETWORK, "true"], capture_output=True).returncode
-    ):
+    trial = ["sh", "-c", f"{shlex.join(IN_OWN_NETWORK)} true"]
+    if subprocess.run(trial, capture_output=True).returncode:
         pytest.skip("a network namespace needs unshare, ip, and the right to use them")
     source, out, manifest = tmp_path / "in", tmp_path / "out", tmp_path / "run.jsonl"
-    source.mkdir()
     texts = {str(index): f"until killed clip {index}" for index in range(4)}
     texts |= {name: f"of the first two, as it is large: {name}" for name in "ab"}
-    for name, text in {**texts, "broken": "broken clip"}.items():
-        (source / f"{name}.mp4").write_text(text)
+    jobs_of(source, **texts, broken="broken clip")
     done = subprocess.run(
         [*IN_OWN_NETWORK, sys.executable, __file__, str(source), str(out), str(manifest)],
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},

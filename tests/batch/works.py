@@ -7,9 +7,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from livepose.batch.jobs import Job
+from livepose.batch.jobs import Job, make_jobs
 from livepose.errors import SourceError, WeightsError
 from livepose.sinks.sink import sink_error
+from livepose.sources import find_sources
 
 
 @dataclass(frozen=True)
@@ -30,24 +31,27 @@ class Copy:
         self.note(f"{job.name} {cores} {os.environ.get('OMP_NUM_THREADS')}")
         text = Path(job.paths[0]).read_text()
         what, number = (*text.split(), "")[:2]
-        stem = Path(job.name).name
-        (part / f"{stem}.txt").write_text(text.upper())
-        if what == "broken":
-            raise SourceError(f"{job.source} is broken")
-        if what == "full":
-            raise sink_error(part / f"{stem}.txt", OSError(errno.ENOSPC, "full"))
-        if what == "fault":
-            raise ZeroDivisionError("a fault of ours")
-        while what == "waits" and len({process for process, _ in self.read_notes()}) < int(number):
-            time.sleep(0.02)
-        time.sleep(0.2 if what == "waits" else 0.0)
-        while what == "until" and not (self.notes / number).exists():
-            time.sleep(0.02)
-        tries = sum(said.startswith(f"{job.name} ") for _, said in self.read_notes())
-        if what == "kills" and tries <= int(number):
-            os.kill(os.getpid(), signal.SIGKILL)
-        (part / f"{stem}.parts").mkdir()
-        (part / f"{stem}.parts" / "1").write_text(text)
+        (part / f"{job.name}.txt").write_text(text.upper())
+        match what:
+            case "broken":
+                raise SourceError(f"{job.source} is broken")
+            case "full":
+                raise sink_error(part / f"{job.name}.txt", OSError(errno.ENOSPC, "full"))
+            case "fault":
+                raise ZeroDivisionError("a fault of ours")
+            case "waits":
+                while len({process for process, _ in self.read_notes()}) < int(number):
+                    time.sleep(0.02)
+                time.sleep(0.2)
+            case "until":
+                while not (self.notes / number).exists():
+                    time.sleep(0.02)
+            case "kills":
+                tries = sum(said.startswith(f"{job.name} ") for _, said in self.read_notes())
+                if tries <= int(number):
+                    os.kill(os.getpid(), signal.SIGKILL)
+        (part / f"{job.name}.parts").mkdir()
+        (part / f"{job.name}.parts" / "1").write_text(text)
 
     def note(self, what: str) -> None:
         with (self.notes / "notes").open("a") as file:
@@ -55,6 +59,14 @@ class Copy:
 
     def read_notes(self) -> list[list[str]]:
         return [line.split(" ", 1) for line in (self.notes / "notes").read_text().splitlines()]
+
+
+def jobs_of(folder: Path, **texts: str) -> list[Job]:
+    """A file for each of these texts, and the jobs of all files that are there."""
+    folder.mkdir(exist_ok=True)
+    for name, text in texts.items():
+        (folder / f"{name}.mp4").write_text(text)
+    return make_jobs(find_sources([folder]))
 
 
 def contents_of(folder: Path) -> dict[str, bytes]:

@@ -13,6 +13,7 @@ from livepose.frame import Frame
 from studies.peers import open_peer
 
 IMAGE = np.zeros((100, 200, 3), dtype=np.uint8)
+BOX = np.array([[40.0, 20.0, 80.0, 60.0]])
 
 
 class Pose:
@@ -29,21 +30,18 @@ class Pose:
         )
 
 
-def solutions(pose: Pose) -> SimpleNamespace:
-    return SimpleNamespace(pose=SimpleNamespace(Pose=lambda **_: pose))
-
-
 def test_landmarks_come_back_to_the_image_in_cocos_order(monkeypatch):
     pose = Pose()
-    monkeypatch.setattr(accuracy, "solutions", lambda: solutions(pose))
-    found = MediaPipePeer().estimate(IMAGE, np.array([[40.0, 20.0, 80.0, 60.0]]), np.ones(1))
+    mediapipe = SimpleNamespace(pose=SimpleNamespace(Pose=lambda **_: pose))
+    monkeypatch.setattr(accuracy, "solutions", lambda: mediapipe)
+    found = MediaPipePeer().estimate(IMAGE, BOX, np.ones(1))
     assert pose.shapes == [(60, 60, 3)]  # 40 px and a quarter on each side
     expected_x = 30 + 60 * np.array(COCO_LANDMARKS) / 33 - 0.5
     assert np.allclose(found.keypoints_xy[0, :, 0], expected_x)
     assert np.allclose(found.keypoints_xy[0, :, 1], 10 + 30 - 0.5)
     assert found.keypoint_scores[0, 5] == pytest.approx(0.11)  # COCO's left shoulder
     pose.somebody = False
-    found = MediaPipePeer().estimate(IMAGE, np.array([[40.0, 20.0, 80.0, 60.0]]), np.ones(1))
+    found = MediaPipePeer().estimate(IMAGE, BOX, np.ones(1))
     assert np.isnan(found.keypoints_xy).all() and not found.keypoint_scores.any()
     assert MediaPipe(pose).take(Frame(IMAGE, 0.0, 0)) == 0
 

@@ -1,4 +1,4 @@
-"""Systems take timed, and what is said of them is the median of their rounds."""
+"""Systems take turns in rounds, and what is said of them is the median of their rounds."""
 
 import time
 from collections.abc import Iterator
