@@ -1,7 +1,6 @@
 """What breaks others, with the embedded networks as they are."""
 
 from itertools import islice
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,14 +11,12 @@ from livepose.sources import open_source
 
 
 @pytest.fixture(scope="module")
-def pipeline() -> PosePipeline:
+def pipeline():
     return PosePipeline(detector="embedded")
 
 
 @pytest.mark.parametrize("name", ("4k_3s.mp4", "crowd.mp4"))
-def test_a_hard_clip_plays_and_everybody_has_an_id_of_their_own(
-    pipeline: PosePipeline, shared: Path, name: str
-) -> None:
+def test_a_hard_clip_plays_and_everybody_has_an_id_of_their_own(pipeline, shared, name):
     with open_source(shared / "video" / name) as source:
         frames = list(islice(source, 2))
     pipeline.reset()
@@ -29,9 +26,7 @@ def test_a_hard_clip_plays_and_everybody_has_an_id_of_their_own(
         assert np.isfinite(poses.boxes_xyxy).all()
 
 
-def test_who_turns_over_in_the_air_is_shown_throughout_with_one_id(
-    pipeline: PosePipeline, shared: Path
-) -> None:
+def test_who_turns_over_in_the_air_is_shown_throughout_with_one_id(pipeline, shared):
     with open_source(shared / "video" / "sport" / "ball_juggling.mp4") as frames:
         image_bgr = next(islice(frames, 10, None)).image_bgr
     pipeline.reset()
@@ -43,7 +38,7 @@ def test_who_turns_over_in_the_air_is_shown_throughout_with_one_id(
         assert poses.track_ids.tolist() == [1], f"image {index}"
 
 
-def turned(image_bgr: np.ndarray, box_xyxy: np.ndarray, degrees: float) -> np.ndarray:
+def turned(image_bgr, box_xyxy, degrees):
     """The disc around a box turned, the rest as it is."""
     low, high = box_xyxy[:2], box_xyxy[2:]
     centre, radius = (low + high) / 2, float(np.hypot(*(high - low))) / 2

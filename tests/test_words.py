@@ -20,7 +20,7 @@ def two_people() -> Poses:
     return poses
 
 
-def test_boxes_overlap_and_are_cut_as_on_paper() -> None:
+def test_boxes_overlap_and_are_cut_as_on_paper():
     first = np.array([[0.0, 0, 10, 10], [5, 5, 5, 5]])
     second = np.array([[0.0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30]])
     np.testing.assert_allclose(boxes.iou(first, second), [[1, 1 / 3, 0], [0, 0, 0]])
@@ -28,7 +28,7 @@ def test_boxes_overlap_and_are_cut_as_on_paper() -> None:
     assert boxes.clip(np.array([[-5.0, 3, 700, 500]]), (640, 480)).tolist() == [[0, 3, 640, 480]]
 
 
-def test_a_state_follows_from_position_and_score_and_the_edge_of_the_frame() -> None:
+def test_a_state_follows_from_position_and_score_and_the_edge_of_the_frame():
     xy, scores = np.full((2, 17, 2), 5.0), np.full((2, 17), 0.9)
     xy[0, 1], scores[0, 2], xy[0, 3], xy[0, 4] = np.nan, 0.1, [31.6, 5], [-0.4, -0.4]
     people = made(xy, scores)
@@ -37,7 +37,7 @@ def test_a_state_follows_from_position_and_score_and_the_edge_of_the_frame() -> 
     assert people.to_dict()["people"][0]["states"][3] == "seen"
 
 
-def test_json_has_null_for_a_missing_keypoint_and_three_numbers_for_a_covariance() -> None:
+def test_json_has_null_for_a_missing_keypoint_and_three_numbers_for_a_covariance():
     people = json.loads(json.dumps(two_people().to_dict(), allow_nan=False))["people"]
     assert [person["id"] for person in people] == [3, 7]
     assert people[1]["keypoints"][0] is None
@@ -48,7 +48,7 @@ def test_json_has_null_for_a_missing_keypoint_and_three_numbers_for_a_covariance
     assert Poses.empty().to_dict() == {"people": []}
 
 
-def test_exit_codes_are_those_that_scripts_rely_on() -> None:
+def test_exit_codes_are_those_that_scripts_rely_on():
     codes = {
         error.__name__: error.exit_code
         for error in vars(errors).values()

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from people import made, standing
 
 from livepose.drawing import Hud, contact_sheet, draw_hud, draw_poses, palette
@@ -17,18 +16,16 @@ from livepose.poses import KeypointState, Poses
 from livepose.skeletons import COCO17
 from livepose.weights.calibration import RADII
 
-Image = NDArray[np.uint8]
 
-
-def grey(height: int = 240, width: int = 320, value: int = 128) -> Image:
+def grey(height=240, width=320, value=128):
     return np.full((height, width, 3), value, dtype=np.uint8)
 
 
-def changed(image: Image, value: int = 128) -> NDArray[np.bool_]:
-    return np.asarray((image != value).any(axis=2))
+def changed(image, value=128):
+    return (image != value).any(axis=2)
 
 
-def only(keypoint: str, at_xy: tuple[float, float], size_px: float = 100.0) -> Poses:
+def only(keypoint, at_xy, size_px=100.0):
     """Somebody of that size of whom one keypoint is there."""
     xy = np.full((1, 17, 2), np.nan)
     xy[0, COCO17.keypoints.index(keypoint)] = at_xy
@@ -48,9 +45,7 @@ places = st.integers(-30 * 256, 80 * 256).map(lambda steps: steps / 256)
     st.tuples(st.floats(0, 1), st.floats(0, 1)),
 )
 @example((20.0, 9.0, 20.0, 9.0), 4.0, 1.0, 0.0, (0.5, 0.5))
-def test_a_capsule_is_the_distance_to_its_line(
-    ends: tuple[float, ...], radius: float, rim: float, hole: float, opacities: tuple[float, float]
-) -> None:
+def test_a_capsule_is_the_distance_to_its_line(ends, radius, rim, hole, opacities):
     image, colour = grey(40, 56, 120), np.array([200.0, 90.0, 30.0])
     shape = [*ends, radius, hole, rim, *opacities, *colour]
     paint_capsules(image, np.array([shape]))
@@ -66,7 +61,7 @@ def test_a_capsule_is_the_distance_to_its_line(
     assert np.abs(image - wanted).max() < 2.5  # two shares in 256 steps, and a rounding
 
 
-def test_the_left_and_the_right_of_a_person_have_colours_of_their_own() -> None:
+def test_the_left_and_the_right_of_a_person_have_colours_of_their_own():
     poses = standing((220, 40, 420, 440))
     image = draw_poses(grey(480, 640), poses).astype(int)
     shins_xy = poses.keypoints_xy[0, [[13, 15], [14, 16]]].mean(axis=1).round().astype(int)
@@ -77,20 +72,20 @@ def test_the_left_and_the_right_of_a_person_have_colours_of_their_own() -> None:
     assert np.abs(right - wanted[palette.RIGHT]).max() < 60
 
 
-def test_the_first_eight_tracks_are_far_apart() -> None:
+def test_the_first_eight_tracks_are_far_apart():
     colours = [palette.track_colours_bgr(track_id)[palette.CENTRE] for track_id in range(1, 9)]
     lab = cv2.cvtColor(np.float32([colours]) / 255, cv2.COLOR_BGR2Lab)[0]
     gaps = np.linalg.norm(lab[:, None] - lab, axis=2)
     assert gaps[~np.eye(8, dtype=bool)].min() > 14.0
 
 
-def test_keypoints_below_the_threshold_are_left_out() -> None:
+def test_keypoints_below_the_threshold_are_left_out():
     poses = standing((100, 20, 200, 220), scores=0.3)
     assert not changed(draw_poses(grey(), poses, score_threshold=0.31)).any()
     assert changed(draw_poses(grey(), poses, score_threshold=0.29)).any()
 
 
-def test_a_keypoint_that_is_not_there_leaves_no_mark_in_the_corner() -> None:
+def test_a_keypoint_that_is_not_there_leaves_no_mark_in_the_corner():
     poses = standing((200, 120, 300, 220))
     wrists = np.isin(np.arange(17), [9, 10])[None]
     image = draw_poses(grey(), poses.without_keypoints(wrists))
@@ -110,9 +105,7 @@ coordinates = st.one_of(
     st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=8, max_size=8),
     st.sampled_from([(0, 0), (1, 1), (1, 40), (7, 3), (64, 48)]),
 )
-def test_no_numbers_of_any_kind_make_drawing_fail(
-    numbers: list[float], edges: list[float], size_hw: tuple[int, int]
-) -> None:
+def test_no_numbers_of_any_kind_make_drawing_fail(numbers, edges, size_hw):
     poses = Poses(
         keypoints_xy=np.array(numbers).reshape(2, 17, 2),
         keypoint_scores=np.resize(np.array([0.1, 0.5, 1.0, 7.0]), (2, 17)),
@@ -124,7 +117,7 @@ def test_no_numbers_of_any_kind_make_drawing_fail(
     draw_poses(grey(*size_hw), poses, show_boxes=True, show_uncertainty=True)
 
 
-def test_the_id_stands_above_the_head_of_tracked_people_only() -> None:
+def test_the_id_stands_above_the_head_of_tracked_people_only():
     box = (220.0, 140.0, 320.0, 440.0)
     with_id = draw_poses(grey(480, 640), standing(box))
     without = draw_poses(grey(480, 640), standing(box), show_ids=False)
@@ -134,7 +127,7 @@ def test_the_id_stands_above_the_head_of_tracked_people_only() -> None:
     np.testing.assert_array_equal(changed(untracked), changed(without))
 
 
-def test_boxes_are_drawn_when_asked_for() -> None:
+def test_boxes_are_drawn_when_asked_for():
     poses = standing((100.0, 40.0, 200.0, 220.0))
     for asked in (False, True):
         image = draw_poses(grey(), poses, show_ids=False, show_boxes=asked)
@@ -142,7 +135,7 @@ def test_boxes_are_drawn_when_asked_for() -> None:
 
 
 @pytest.mark.parametrize(("radius", "least"), [(RADII[0], 100), (RADII[1], 40)])
-def test_uncertainty_ellipses_have_the_axes_of_their_covariance(radius: float, least: int) -> None:
+def test_uncertainty_ellipses_have_the_axes_of_their_covariance(radius, least):
     known = only("left_wrist", (160.0, 120.0))
     known.covariance_px2[0, 9] = np.diag([(40.0 / radius) ** 2, (20.0 / radius) ** 2])
     assert not changed(draw_poses(grey(), known))[120, 200]
@@ -157,7 +150,7 @@ def test_uncertainty_ellipses_have_the_axes_of_their_covariance(radius: float, l
     assert not changed(image, 0)[int(126 + 20 * reach) :, 160].any()
 
 
-def test_a_predicted_keypoint_is_hollow_and_a_seen_one_is_filled() -> None:
+def test_a_predicted_keypoint_is_hollow_and_a_seen_one_is_filled():
     seen = only("nose", (100, 100), size_px=600.0)
     predicted = replace(seen, keypoint_states=np.full((1, 17), KeypointState.PREDICTED, np.uint8))
     filled, hollow = changed(draw_poses(grey(), seen)), changed(draw_poses(grey(), predicted))
@@ -169,7 +162,7 @@ STAGES = {"detect": 6.2, "track": 0.2, "crop": 0.5, "network": 14.3, "decode": 0
 FULL = Hud(31.2, 2, STAGES, 41.0, 67.0, 12, "dark", recording=True, notes=["paused"])
 
 
-def test_the_panel_is_translucent_and_in_the_upper_left() -> None:
+def test_the_panel_is_translucent_and_in_the_upper_left():
     image = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), dtype=np.uint8)
     before = image.copy()
     assert draw_hud(image, FULL) is image
@@ -181,13 +174,13 @@ def test_the_panel_is_translucent_and_in_the_upper_left() -> None:
 
 
 @pytest.mark.parametrize("size_hw", [(1, 1), (47, 2000), (900, 60), (0, 0)])
-def test_no_image_is_too_small_or_too_narrow_for_the_panel(size_hw: tuple[int, int]) -> None:
+def test_no_image_is_too_small_or_too_narrow_for_the_panel(size_hw):
     unknown = Hud(fps=None, stage_ms={"network": np.nan}, age_p50_ms=np.nan)
     for hud in (FULL, unknown):
         draw_hud(grey(*size_hw), hud)
 
 
-def test_images_stand_in_rows_in_their_order_on_a_contact_sheet() -> None:
+def test_images_stand_in_rows_in_their_order_on_a_contact_sheet():
     values = [40, 80, 120, 160, 200]
     sheet = contact_sheet([grey(90, 160, value) for value in values], columns=3, width_px=600)
     assert sheet.shape[1] == 600
@@ -204,6 +197,6 @@ def test_images_stand_in_rows_in_their_order_on_a_contact_sheet() -> None:
         (([grey(9, 9)] * 40, 40, 20), "does not fit"),
     ],
 )
-def test_what_cannot_be_a_sheet_is_refused(arguments: tuple[object, ...], wanted: str) -> None:
+def test_what_cannot_be_a_sheet_is_refused(arguments, wanted):
     with pytest.raises(UsageError, match=wanted):
-        contact_sheet(*arguments)  # type: ignore[arg-type]
+        contact_sheet(*arguments)

@@ -1,17 +1,14 @@
 """A cut is seen where it is, and nothing else is taken for one."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
 
 from livepose.benchmark.scene import SHOTS, CameraPath
-from livepose.frame import ImageBgr
 from livepose.tracking import ShotBoundaries
 
 
-def test_the_cut_between_two_photographs_is_seen_and_no_other_image() -> None:
+def test_the_cut_between_two_photographs_is_seen_and_no_other_image():
     scene = CameraPath(seconds_per_shot=0.5)
     per_shot = scene.frame_count // len(SHOTS)
     shots = ShotBoundaries()
@@ -22,7 +19,7 @@ def test_the_cut_between_two_photographs_is_seen_and_no_other_image() -> None:
 
 
 @pytest.mark.parametrize("clip", ["webcam/gesture_man_hoodie.mkv", "sport/ball_juggling.mp4"])
-def test_a_film_of_one_shot_has_no_cut(shared: Path, clip: str) -> None:
+def test_a_film_of_one_shot_has_no_cut(shared, clip):
     capture = cv2.VideoCapture(str(shared / "video" / clip))
     shots = ShotBoundaries()
     for number in range(150):
@@ -30,14 +27,14 @@ def test_a_film_of_one_shot_has_no_cut(shared: Path, clip: str) -> None:
         assert grabbed and not shots.begins_shot(np.asarray(image, np.uint8)), f"image {number}"
 
 
-def shot(seed: int, size_hw: tuple[int, int] = (240, 320)) -> ImageBgr:
+def shot(seed, size_hw=(240, 320)):
     """Large patches of grey, whose places the seed says."""
     patches = np.random.default_rng(seed).integers(30, 226, (6, 8), np.uint8)
     grey = cv2.resize(patches, size_hw[::-1], interpolation=cv2.INTER_CUBIC)
     return np.repeat(np.asarray(grey, dtype=np.uint8)[..., None], 3, axis=2)
 
 
-def levels(image: np.ndarray) -> ImageBgr:
+def levels(image):
     return np.asarray(np.clip(image, 0, 255), dtype=np.uint8)
 
 
@@ -65,8 +62,6 @@ ROOMS = [levels(image * 0.7 + 40 + LIGHT) for image in (ONE, OTHER)]
         *("size", "black in between", "grey in between"),
     ],
 )
-def test_another_shot_is_a_cut_and_light_noise_size_and_flat_images_are_none(
-    images: list[ImageBgr], cuts: list[int]
-) -> None:
+def test_another_shot_is_a_cut_and_light_noise_size_and_flat_images_are_none(images, cuts):
     shots = ShotBoundaries()
     assert [number for number, image in enumerate(images) if shots.begins_shot(image)] == cuts
