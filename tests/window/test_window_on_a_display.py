@@ -42,20 +42,28 @@ class Child:
         words = [sys.executable, "-c", CHILD, str(folder / "image.npy")]
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         self.process = subprocess.Popen(words, env=display.environment, text=True, **pipes)
-        self.display = display
-        window = display.find_window(TITLE)
-        if window is None:
+        self.display, self.window = display, display.find_window(TITLE)
+        if self.window is None:
             self.process.kill()
             raise AssertionError(f"no window came: {self.process.communicate()}")
-        self.window = window
         assert self.next_line() == "open"  # keys are heard from now on
 
     def next_line(self) -> str:
-        assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
 
     def finish(self) -> tuple[str, str]:
-        return self.process.communicate("end\n", timeout=20)
+        said = self.process.communicate("end\n", timeout=20)
+        assert self.process.returncode == 0
+        return said
+
+    def image(self) -> NDArray[np.uint8]:
+        """What is on the screen where the image is to be; waits for it."""
+        deadline = time.monotonic() + 10
+        while True:
+            part = self.display.screenshot_bgr()[:480, :640]
+            if np.array_equal(part, IMAGE_BGR) or time.monotonic() > deadline:
+                return part
+            time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -67,32 +75,22 @@ def display(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Display]:
 @pytest.fixture
 def child(display: Display, tmp_path: Path) -> Iterator[Child]:
     started = Child(display, tmp_path)
+    started.image()
     yield started
     started.process.kill()
     started.process.communicate()
 
 
-def wait_for_image(child: Child) -> NDArray[np.uint8]:
-    """The screen, once something of the image's size is on it."""
-    deadline = time.monotonic() + 10
-    while True:
-        part = child.display.screenshot_bgr()[:480, :640]
-        if np.array_equal(part, IMAGE_BGR) or time.monotonic() > deadline:
-            return part
-        time.sleep(0.05)
-
-
 def test_the_image_is_painted_pixel_by_pixel_at_every_start(display, tmp_path):
-    """Qt misses the first mapping of a window in half of all starts without a window manager."""
+    """Qt misses the first mapping of a window in many starts without a window manager."""
     for _ in range(3):
         child = Child(display, tmp_path)
-        shown = wait_for_image(child)
+        shown = child.image()
         child.finish()
         np.testing.assert_array_equal(shown, IMAGE_BGR)
 
 
 def test_every_key_asks_for_its_command_and_nothing_is_printed_on_stderr(child):
-    wait_for_image(child)
     pressed = {
         "s": "snapshot",
         "Left": None,  # its code ends in the letter Q
@@ -109,17 +107,12 @@ def test_every_key_asks_for_its_command_and_nothing_is_printed_on_stderr(child):
         child.display.press(child.window, key)
     wanted = [command for command in pressed.values() if command is not None]
     assert [child.next_line() for _ in wanted] == wanted
-    out, error = child.finish()
-    assert (out, error) == ("polled after the end: []\n", "")
-    assert child.process.returncode == 0
+    assert child.finish() == ("polled after the end: []\n", "")
 
 
 def test_the_close_button_quits_and_the_window_stays_closed(child):
-    wait_for_image(child)
     child.display.click_close_button(child.window)
     assert child.next_line() == "quit"
     time.sleep(0.3)  # the child goes on showing; nothing may open again
     assert child.display.find_window(TITLE, patience_s=0.0) is None
-    out, _ = child.finish()
-    assert out.splitlines()[-1] == "polled after the end: ['quit']"
-    assert child.process.returncode == 0
+    assert child.finish()[0].splitlines()[-1] == "polled after the end: ['quit']"
