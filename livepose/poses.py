@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.errors import SinkError, UsageError
+from livepose.errors import UsageError
 from livepose.frame import ImageBgr
 from livepose.skeletons import COCO17, Skeleton
 
@@ -21,7 +21,6 @@ Floats = NDArray[np.float64]
 
 WEAK_SCORE = 0.2
 """A keypoint that scores less is hardly believed, and is not drawn unless asked for."""
-IMAGES = (".bmp", ".jpg", ".jpeg", ".png", ".webp")
 LARGEST_SIDE_IN_HTML_PX = 640
 _SHAPES: tuple[tuple[str, int, tuple[int, ...]], ...] = (
     ("keypoints_xy", 2, (2,)),
@@ -282,28 +281,24 @@ class Poses:
         SinkError
             When the file cannot be written.
         """
+        from livepose.results.tables import csv_rows
+        from livepose.sinks.files import write_whole
+        from livepose.sinks.images import save_image
+        from livepose.sinks.sink import IMAGE_SUFFIXES
+
         path = Path(path)
         suffix = path.suffix.lower()
         if suffix == ".json":
-            content = json.dumps(self.to_dict()).encode()
+            write_whole(path, json.dumps(self.to_dict()))
         elif suffix == ".csv":
-            from livepose.results.tables import csv_rows
-
             table = self.to_table()
-            content = (",".join(table) + "\n" + csv_rows(table)).encode()
-        elif suffix in IMAGES:
-            good, encoded = cv2.imencode(suffix, self.plot(**how))
-            if not good:  # WebP has 16383 px at most
-                raise SinkError(f"cannot write {path}: its format does not take such an image")
-            content = encoded.tobytes()
+            write_whole(path, ",".join(table) + "\n" + csv_rows(table))
+        elif suffix in IMAGE_SUFFIXES:
+            save_image(path, self.plot(**how))
         else:
-            known = ", ".join((*IMAGES, ".json", ".csv"))
+            known = ", ".join((*sorted(IMAGE_SUFFIXES), ".json", ".csv"))
             wanted = f"expected a file name that ends in {known}"
             raise UsageError(f"save: {wanted}, got {path.name!r}")
-        try:
-            path.write_bytes(content)
-        except OSError as error:
-            raise SinkError(f"cannot write {path}: {error.strerror or error}") from None
         return path
 
     def to_table(self) -> dict[str, NDArray[Any]]:

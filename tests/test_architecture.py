@@ -37,7 +37,7 @@ LEVELS = [
 ALLOWED: dict[tuple[str, str], str] = {
     ("poses", "drawing"): "a result draws itself, and loads that only then",
     ("poses", "results"): "a result becomes a table, and loads that only then",
-    ("poses", "sinks"): "a result becomes JSON, and loads that only then",
+    ("poses", "sinks"): "a result is written as outputs are, and loads that only then",
 }
 
 OFFLINE = {"evaluation", "training", "calibration", "benchmark"}

@@ -143,14 +143,11 @@ class JsonPacker:
     def text(self, frame: Frame, poses: Poses, most_bytes: float = np.inf) -> str:
         """The object; of more people than fit the last ones are left out."""
         more: dict[str, Any] = {"seq": next(self._numbers), "age_ms": age_ms(frame)}
-        people = kept = len(poses)
-        each = self._each(poses)
-        text = frame_json(frame, poses, self._detail, each, **more)
-        while len(text) > most_bytes:
-            kept = int(kept * most_bytes / (len(text) + 1000))
-            some, first = poses.select(np.arange(kept)), None if each is None else each[:kept]
+        people, each = len(poses), self._each(poses)
+        while len(text := frame_json(frame, poses, self._detail, each, **more)) > most_bytes:
+            kept = int(len(poses) * most_bytes / (len(text) + 1000))
+            poses, each = poses[:kept], each and each[:kept]
             more["left_out"] = people - kept
-            text = frame_json(frame, some, self._detail, first, **more)
         return text
 
     def datagram(self, frame: Frame, poses: Poses) -> bytes:

@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from websockets.asyncio.server import ServerConnection
@@ -16,10 +16,8 @@ from websockets.http11 import Request, Response
 
 from livepose.frame import Frame, ImageBgr
 from livepose.live.endpoint import Endpoint, respond
+from livepose.poses import Poses
 from livepose.sinks.sink import Sink
-
-if TYPE_CHECKING:
-    from livepose.poses import Poses
 
 _SILENT_AFTER_S = 10.0
 """Without a frame for so long nothing is well."""
@@ -50,7 +48,7 @@ class Health(Sink):
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _begun_s: float = field(default_factory=time.perf_counter)
 
-    def write(self, frame: Frame, poses: "Poses", drawn_bgr: ImageBgr | None = None) -> None:
+    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Counts one frame."""
         now_s = time.perf_counter()
         with self._lock:

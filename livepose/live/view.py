@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache, partial
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import cv2
@@ -29,14 +29,13 @@ from livepose.frame import Frame, ImageBgr
 from livepose.live.addresses import is_loopback
 from livepose.live.endpoint import Endpoint, one_header, respond
 from livepose.live.health import Health
+from livepose.poses import Poses
+from livepose.sinks.jsonl import age_ms, frame_json
 from livepose.sinks.sink import Sink
 from livepose.skeletons import COCO17, Skeleton
 from livepose.sources.images import decode_image
 from livepose.sources.source import Source
 from livepose.threads import Latest
-
-if TYPE_CHECKING:
-    from livepose.poses import Poses
 
 _LONGEST_SIDE_PX = 1280
 """A larger image is made smaller for the page; the poses stay exact."""
@@ -145,7 +144,8 @@ class BrowserView(Sink):
 
     def show(self, image_bgr: ImageBgr, line: str) -> None:
         """Hands over an image that nobody has looked at yet, and the line that says why."""
-        self._put(Frame(image_bgr, 0.0, -1), partial(_line_text, image_bgr, line))
+        said = {"line": line, "size_wh": image_bgr.shape[1::-1]}
+        self._put(Frame(image_bgr, 0.0, -1), partial(json.dumps, said))
 
     def begin(self, skeleton: Skeleton, health: Health) -> None:
         """Frames are going to come: whose limbs the page draws, and whose figures it shows."""
@@ -153,7 +153,7 @@ class BrowserView(Sink):
         self._about = {**self._about, "limbs": skeleton.limbs, "keypoints": skeleton.keypoints}
         self.endpoint.put(None)
 
-    def write(self, frame: Frame, poses: "Poses", drawn_bgr: ImageBgr | None = None) -> None:
+    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Hands over one frame."""
         self._put(frame, partial(_frame_text, frame, poses, self._health))
 
@@ -233,15 +233,9 @@ def _same(said: str, secret: str) -> bool:
     return hmac.compare_digest(said.encode(errors="replace"), secret.encode())
 
 
-def _line_text(image_bgr: ImageBgr, line: str) -> str:
-    return json.dumps({"line": line, "size_wh": image_bgr.shape[1::-1]})
-
-
-def _frame_text(frame: Frame, poses: "Poses", health: Health | None, **more: object) -> str:
+def _frame_text(frame: Frame, poses: Poses, health: Health | None, **more: object) -> str:
     """The people, their colours and the figures as JSON."""
-    # The view is there before the poses are, and so are its imports.
-    from livepose.drawing import track_colours_bgr
-    from livepose.sinks.jsonl import age_ms, frame_json
+    from livepose.drawing import track_colours_bgr  # the view is there before what is compiled
 
     colours = {
         number: [[round(value) for value in row[::-1]] for row in track_colours_bgr(number)]

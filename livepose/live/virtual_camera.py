@@ -2,16 +2,14 @@
 
 import threading
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from livepose.errors import DeviceError, SinkError
 from livepose.frame import Frame, ImageBgr
+from livepose.poses import Poses
 from livepose.sinks.sink import Sink
 from livepose.sinks.video import even, fit
 from livepose.threads import Latest
-
-if TYPE_CHECKING:
-    from livepose.poses import Poses
 
 _HOW = (
     "on Linux 'sudo modprobe v4l2loopback exclusive_caps=1 card_label=livepose' (of the package "
@@ -37,7 +35,7 @@ class VirtualCameraSink(Sink):
         self._thread = threading.Thread(target=self._run, name="virtual camera", daemon=True)
         self._thread.start()
 
-    def write(self, frame: Frame, poses: "Poses", drawn_bgr: ImageBgr | None = None) -> None:
+    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Hands over one image."""
         self._latest.put(frame.image_bgr if drawn_bgr is None else drawn_bgr)
         if self._failure is not None:

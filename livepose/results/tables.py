@@ -135,7 +135,14 @@ class ParquetSink(Sink):
     """
 
     def __init__(self, path: str | Path, *, angles: bool = False, overwrite: bool = False) -> None:
-        self._arrow = _pyarrow()
+        try:
+            import pyarrow
+            import pyarrow.parquet
+        except ImportError as error:
+            raise UsageError(
+                "--parquet needs the package pyarrow: pip install 'livepose[parquet]'"
+            ) from error
+        self._arrow: Any = pyarrow
         self._rows, self._path = _rows(angles), Path(path)
         self._waiting: list[Table] = []
         check_file(self._path, overwrite=overwrite)
@@ -180,14 +187,3 @@ class ParquetSink(Sink):
                 for name, values in columns.items()
             }
         )
-
-
-def _pyarrow() -> Any:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise UsageError(
-            "--parquet needs the package pyarrow: pip install 'livepose[parquet]'"
-        ) from error
-    return pyarrow

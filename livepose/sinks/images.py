@@ -45,7 +45,7 @@ class ImageSink(Sink):
             raise UsageError(f"{path} is one file for many images; name a folder instead")
         if frame.name is not None and path.resolve() == Path(frame.name).resolve():
             raise SinkError(f"{path} is the image itself; write to another folder or name")
-        _save_image(path, frame.image_bgr if drawn_bgr is None else drawn_bgr)
+        save_image(path, frame.image_bgr if drawn_bgr is None else drawn_bgr)
         self._written = True
 
 
@@ -83,7 +83,7 @@ class SheetSink(Sink):
             chosen = [kept[round(i * (len(kept) - 1) / max(count - 1, 1))] for i in range(count)]
             images, labels = map(list, zip(*chosen, strict=True))
             columns = min(_SHEET_COLUMNS, count)
-            _save_image(self._path, contact_sheet(images, columns, _SHEET_WIDTH_PX, labels))
+            save_image(self._path, contact_sheet(images, columns, _SHEET_WIDTH_PX, labels))
 
 
 def _shrunk(image_bgr: ImageBgr) -> ImageBgr:
@@ -94,10 +94,11 @@ def _shrunk(image_bgr: ImageBgr) -> ImageBgr:
     return np.array(cv2.resize(image_bgr, size_wh, interpolation=cv2.INTER_AREA))
 
 
-def _save_image(path: Path, image_bgr: ImageBgr) -> None:
+def save_image(path: Path, image_bgr: ImageBgr) -> None:
+    """Writes an image whole; SinkError where that fails."""
     is_jpeg = path.suffix.lower() in (".jpg", ".jpeg")
     settings = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if is_jpeg else []
     good, data = cv2.imencode(path.suffix, np.ascontiguousarray(image_bgr), settings)
-    if not good:
-        raise SinkError(f"cannot write {path}: {path.suffix} images cannot be made here")
+    if not good:  # WebP has 16383 px at most
+        raise SinkError(f"cannot write {path}: its format does not take such an image")
     write_whole(path, data.tobytes())

@@ -22,7 +22,6 @@ from typing import Any
 
 from livepose.errors import UsageError
 
-FOLDER = Path(__file__).parent
 SHIPPED = ("coco17", "mpii16", "halpe26", "coco_wholebody133")
 SUFFIX = ".toml"
 MIDDLING_SIGMA = 0.07
@@ -128,7 +127,7 @@ class Skeletons(dict[str, Skeleton]):
 
     def __missing__(self, name: str) -> Skeleton:
         if name in SHIPPED:
-            self[name] = _read(FOLDER / f"{name}{SUFFIX}")
+            self[name] = _read(Path(__file__).with_name(name + SUFFIX))
             return self[name]
         if str(name).endswith(SUFFIX):
             return self.add(_read(Path(name)), str(name))
