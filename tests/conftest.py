@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from evaluation_sets import make_set, spots
 from fakes import make_pipeline
 from numpy.typing import NDArray
 
-__all__ = ["make_pipeline"]
+__all__ = ["make_pipeline", "make_set", "spots"]
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -1,9 +1,7 @@
 """A set of drawn images whose people are bright spots, and a runtime that sees spots."""
 
-import io
 import json
-import zipfile
-from collections.abc import Callable
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +22,8 @@ class SpotRuntime:
     name, device, precision = "spots", "cpu", "f32"
 
     def __init__(self, alignment: str = "pixel_centre", skeleton: str = "coco17") -> None:
-        keypoints = len(SKELETONS[skeleton].keypoints)
-        self.card = Card(
-            "hrnet_w32", (128, 96), skeleton=skeleton, keypoints=keypoints, alignment=alignment
-        )
+        own = {"skeleton": skeleton, "keypoints": len(SKELETONS[skeleton].keypoints)}
+        self.card = Card("hrnet_w32", (128, 96), alignment=alignment, **own)
         self.batches: list[int] = []
 
     def __call__(self, crops_bgr: np.ndarray) -> np.ndarray:
@@ -40,12 +36,12 @@ class SpotRuntime:
         """Nothing to warm up."""
 
 
-def spot(image: np.ndarray, xy: tuple[float, float]) -> None:
-    """Adds a bright Gaussian spot."""
-    rows, columns = np.mgrid[: image.shape[0], : image.shape[1]]
-    square = (columns - xy[0]) ** 2 + (rows - xy[1]) ** 2
-    bright = 255 * np.exp(-square / (2 * SPOT_SIGMA_PX**2))
-    np.copyto(image, np.maximum(image, bright.round().astype(np.uint8)[..., None]))
+def spots_at(places_xy: list[tuple[float, float]]) -> np.ndarray:
+    """An image with bright Gaussian spots."""
+    rows, columns = np.mgrid[: SIZE_WH[1], : SIZE_WH[0]]
+    squares = [(columns - x) ** 2 + (rows - y) ** 2 for x, y in places_xy]
+    bright = 255 * np.exp(-np.minimum.reduce(squares) / (2 * SPOT_SIGMA_PX**2))
+    return np.repeat(bright.round().astype(np.uint8)[..., None], 3, axis=2)
 
 
 def person(number: int, image_id: int, xy: tuple[float, float]) -> dict[str, Any]:
@@ -58,50 +54,53 @@ def person(number: int, image_id: int, xy: tuple[float, float]) -> dict[str, Any
     }
 
 
-def drawn_set(folder: Path, all_images: int, as_zip: bool) -> tuple[Path, Path, dict[str, Any]]:
+def drawn_set(folder: Path, count: int, as_zip: bool) -> tuple[Path, Path, dict[str, Any]]:
     """Writes images and annotations; two people an image, the last image has one."""
-    random = np.random.default_rng(5)
-    images = folder / ("images.zip" if as_zip else "images")
-    document: dict[str, Any] = {"images": [], "annotations": []}
-    files: dict[str, bytes] = {}
-    for number in range(all_images):
+    random, images, people = np.random.default_rng(5), folder / "images", []
+    images.mkdir()
+    document: dict[str, Any] = {"images": [], "annotations": people}
+    for number in range(count):
         name = f"{number:03d}.png"
-        image = np.zeros((SIZE_WH[1], SIZE_WH[0], 3), np.uint8)
-        centres = [(35.0, 60.0), (115.0, 60.0)][: 1 if number == all_images - 1 else 2]
-        for centre in centres:
-            xy = (centre[0] + random.uniform(-5, 5), centre[1] + random.uniform(-5, 5))
-            spot(image, xy)
-            people = document["annotations"]
-            people.append(person(len(people), 100 + number, xy))
-        files[name] = cv2.imencode(".png", image)[1].tobytes()
-        document["images"].append(
-            {"id": 100 + number, "file_name": name, "width": SIZE_WH[0], "height": SIZE_WH[1]}
-        )
-    store(files, images, as_zip)
+        places = [(x + random.uniform(-5, 5), 60 + random.uniform(-5, 5)) for x in (35.0, 115.0)]
+        places = places[: 1 if number == count - 1 else 2]
+        cv2.imwrite(str(images / name), spots_at(places))
+        people += [person(len(people) + n, 100 + number, xy) for n, xy in enumerate(places)]
+        size = {"width": SIZE_WH[0], "height": SIZE_WH[1]}
+        document["images"].append({"id": 100 + number, "file_name": name, **size})
     annotations = folder / "annotations.json"
     annotations.write_text(json.dumps(document))
+    if as_zip:
+        images = Path(shutil.make_archive(str(images), "zip", folder, images.name))
     return images, annotations, document
 
 
-def store(files: dict[str, bytes], place: Path, as_zip: bool) -> None:
-    """Writes files into a folder, or into a folder of a ZIP."""
-    if not as_zip:
-        place.mkdir()
-        for name, content in files.items():
-            (place / name).write_bytes(content)
-        return
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(f"val/{name}", content)
-    place.write_bytes(packed.getvalue())
+@pytest.fixture
+def make_set(tmp_path):
+    """``make_set(images=4, as_zip=False)``: images, annotation file, document."""
+    return lambda images=4, as_zip=False: drawn_set(tmp_path, images, as_zip)
 
 
 @pytest.fixture
-def make_set(tmp_path: Path) -> Callable[..., tuple[Path, Path, dict[str, Any]]]:
-    """``make_set(images=4, as_zip=False)``: images, annotation file, document."""
+def spots(monkeypatch):
+    """Every evaluation opens the runtime that sees spots; the list is told what was asked for."""
+    asked: list[Any] = []
 
-    def make(images: int = 4, as_zip: bool = False) -> tuple[Path, Path, dict[str, Any]]:
-        return drawn_set(tmp_path, images, as_zip)
+    def opened(weights: str, *names: str, input_hw: object = None) -> SpotRuntime:
+        asked.append((weights, input_hw, *names))
+        return SpotRuntime()
 
-    return make
+    monkeypatch.setattr("livepose.evaluation.run.open_runtime", opened)
+    return asked
+
+
+def options(images: Path, annotations: Path, *more: str) -> list[str]:
+    """What every evaluation is told."""
+    return ["--images", str(images), "--annotations", str(annotations), *more]
+
+
+def evaluated(main: Any, words: list[str], folder: Path) -> dict[str, Any]:
+    """What a command without speed writes as JSON."""
+    out = folder / "out.json"
+    assert main([*words, "--no-speed", "--json", str(out)]) == 0
+    document: dict[str, Any] = json.loads(out.read_text())
+    return document

@@ -2,8 +2,10 @@
 
 import copy
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+
+from livepose.errors import DataError
 
 ODD: tuple[Any, ...] = (
     None, True, 0, -1, 1.5, 10**400, 1e308, float("nan"), float("inf"), "", "7", "../up", "a\0b",
@@ -50,3 +52,13 @@ def damaged(content: bytes, seed: int) -> bytes:
         start = rng.randrange(len(data) + 1)
         data[start : start + 16] = rng.randbytes(16)
     return bytes(data)
+
+
+def refused(read: Callable[[], Any], errors: Any = DataError) -> bool:
+    """Whether it is refused in one sentence; anything but that is raised."""
+    try:
+        read()
+    except errors as error:
+        assert 0 < len(str(error)) < 1500
+        return True
+    return False

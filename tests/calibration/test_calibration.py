@@ -1,7 +1,5 @@
 """From the shape and height of a peak to the error that it means."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -53,7 +51,7 @@ def invented(count: int = 6000, seed: int = 0) -> Sightings:
     )
 
 
-def test_the_numbers_behind_invented_errors_are_found_again() -> None:
+def test_the_numbers_behind_invented_errors_are_found_again():
     found = calibrate(invented(), JOINTS)
     np.testing.assert_allclose(found.intercept, TRUE.intercept, atol=0.15)
     assert found.shape == SHAPE
@@ -61,7 +59,7 @@ def test_the_numbers_behind_invented_errors_are_found_again() -> None:
     assert found.flat == pytest.approx(TRUE.flat, abs=0.15)
 
 
-def test_the_chosen_model_is_calibrated_on_images_that_it_has_not_seen() -> None:
+def test_the_chosen_model_is_calibrated_on_images_that_it_has_not_seen():
     seen = invented()
     ours = judge(crossed(seen, JOINTS), seen, draws=20)
     shape = judge(by_shape(seen), seen, draws=20)
@@ -70,7 +68,7 @@ def test_the_chosen_model_is_calibrated_on_images_that_it_has_not_seen() -> None
     assert ours.rank_low < ours.rank < ours.rank_high
 
 
-def test_keypoints_that_are_on_something_else_do_not_widen_the_others_ellipses() -> None:
+def test_keypoints_that_are_on_something_else_do_not_widen_the_others_ellipses():
     seen = invented()
     lost = np.random.default_rng(5).random(len(seen.joint)) < 0.15
     error = np.where(lost[:, None], 600.0, seen.error)  # of a body of 1000 px
@@ -79,7 +77,7 @@ def test_keypoints_that_are_on_something_else_do_not_widen_the_others_ellipses()
     assert calibrated.within == pytest.approx(SHARES, abs=0.03)
 
 
-def test_a_covariance_keeps_its_shape_and_gets_the_size_of_the_error() -> None:
+def test_a_covariance_keeps_its_shape_and_gets_the_size_of_the_error():
     covariance = np.tile(np.diag([4.0, 1.0]), (1, JOINTS, 1, 1))
     covariance[0, 1] = np.nan
     scores = np.full((1, JOINTS), 0.5)
@@ -92,7 +90,7 @@ def test_a_covariance_keeps_its_shape_and_gets_the_size_of_the_error() -> None:
     assert np.isnan(sized[0, 2]).all()
 
 
-def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_a_file_is_read_as_it_was_written(tmp_path):
     path = tmp_path / "calibration.toml"
     path.write_text(written({"abc": TRUE, "default": TRUE}), encoding="utf-8")
     again = read_calibrations(path)
@@ -103,7 +101,7 @@ def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
         read_calibrations(path)
 
 
-def test_the_embedded_weights_are_calibrated_and_others_take_the_same_where_it_fits() -> None:
+def test_the_embedded_weights_are_calibrated_and_others_take_the_same_where_it_fits():
     coco = Card(network="hrnet_w32", input_hw=(128, 96), sha256="unknown")
     found = calibration_of(coco)
     assert found is not None and found.height < 0

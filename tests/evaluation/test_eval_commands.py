@@ -1,60 +1,29 @@
-"""``livepose eval`` from the command line to their files."""
+"""``livepose eval`` from the command line to their files, and in the documentation's tables."""
 
 import json
-from collections.abc import Callable
+import re
+import runpy
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from evaluation_sets import SpotRuntime
+from evaluation_sets import SpotRuntime, evaluated, options
 
-from livepose.cli import main
+from livepose.cli import main, parser_of
 from livepose.detection import Detections
 from livepose.evaluation import run
 from livepose.skeletons import SKELETONS
 
-MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
+pytestmark = pytest.mark.usefixtures("spots")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
-@pytest.fixture(autouse=True)
-def spots(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Every command opens the runtime that sees spots; the list is told what was asked for."""
-    asked: list[Any] = []
-
-    def opened(weights: str, *names: str, input_hw: object = None) -> SpotRuntime:
-        asked.append((weights, input_hw, *names))
-        return SpotRuntime()
-
-    monkeypatch.setattr(run, "open_runtime", opened)
-    return asked
-
-
-def left_half(images: Any) -> list[Detections]:
-    """A detector that finds the left one of two."""
-    return [Detections(np.array([[13.0, 27.0, 53.0, 87.0]]), np.array([0.8])) for _ in images]
-
-
-def options(images: Path, annotations: Path, *more: str) -> list[str]:
-    return ["--images", str(images), "--annotations", str(annotations), *more]
-
-
-def coco(images: Path, annotations: Path, *more: str) -> list[str]:
+def coco(images, annotations, *more):
     """In annotated boxes where nothing else is said."""
     return ["eval", "coco", *options(images, annotations, "--boxes", "gt", *more)]
 
 
-def rows_of(words: list[str], folder: Path) -> list[dict[str, Any]]:
-    """What a command without speed writes as rows."""
-    out = folder / "rows.json"
-    assert main([*words, "--no-speed", "--json", str(out)]) == 0
-    rows: list[dict[str, Any]] = json.loads(out.read_text())["rows"]
-    return rows
-
-
-def test_coco_scores_all_decoders_and_writes_what_was_asked_for(
-    make_set: MakeSet, spots: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_coco_scores_all_decoders_and_writes_what_was_asked_for(make_set, spots, tmp_path, capsys):
     images, path, _ = make_set(5, as_zip=True)
     out, results = tmp_path / "out.json", tmp_path / "results.json"
     more = ("--decode", "dark,argmax", "--flip-test", "--json", str(out), "--results", str(results))
@@ -69,9 +38,9 @@ def test_coco_scores_all_decoders_and_writes_what_was_asked_for(
     assert (first["params_m"], first["gflops"]) == pytest.approx((28.5, 1.8), abs=0.1)
     assert set(first["intervals_95"]) == {"ap", "ap50", "ap75", "apm", "apl", "ar"}
     assert first["crops_per_s"] > 0 and first["end_to_end_ms"] > 0
-    first_apart = document["differences"][0]
-    assert first_apart["first"] == "livepose, argmax + flip 128x96, annotated boxes"
-    assert first_apart["points"] == pytest.approx(second["ap"] - first["ap"], abs=0.01)
+    [apart] = document["differences"]
+    assert apart["first"] == "livepose, argmax + flip 128x96, annotated boxes"
+    assert apart["points"] == pytest.approx(second["ap"] - first["ap"], abs=0.01)
     assert (document["images"], document["people"]) == (5, 9)
     written = json.loads(results.read_text())
     assert len(written) == 9
@@ -80,14 +49,11 @@ def test_coco_scores_all_decoders_and_writes_what_was_asked_for(
     assert all(head in said for head in ("AP50", "AR", "Params M", "GFLOPs", "Crops/s"))
 
 
-def test_json_and_markdown_go_to_stdout_when_asked(
-    make_set: MakeSet, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_json_and_markdown_go_to_stdout_when_asked(make_set, capsys):
     images, path, _ = make_set(2)
     assert main(coco(images, path, "--no-speed", "--json", "-")) == 0
     assert json.loads(capsys.readouterr().out)["rows"][0]["crops_per_s"] is None
-    more = ("--no-speed", "--decode", "dark,argmax", "--markdown", "-")
-    assert main(coco(images, path, *more)) == 0
+    assert main(coco(images, path, "--no-speed", "--decode", "dark,argmax", "--markdown", "-")) == 0
     heading, _, dark, argmax = (
         [cell.strip() for cell in line[1:-1].split("|")]
         for line in capsys.readouterr().out.strip().splitlines()
@@ -99,23 +65,18 @@ def test_json_and_markdown_go_to_stdout_when_asked(
     assert argmax[place].startswith(("+", "-"))
 
 
-def test_boxes_come_from_a_file_or_from_the_detector(
-    make_set: MakeSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_boxes_come_from_a_file_or_from_the_detector(make_set, tmp_path, monkeypatch):
     images, path, document = make_set(3)
-    entries = [
-        {"image_id": one["image_id"], "category_id": 1, "bbox": one["bbox"], "score": 0.9}
-        for one in document["annotations"]
-    ]
     boxes = tmp_path / "boxes.json"
-    boxes.write_text(json.dumps(entries))
-    [row] = rows_of(coco(images, path, "--boxes", str(boxes)), tmp_path)
+    boxes.write_text(json.dumps([one | {"score": 0.9} for one in document["annotations"]]))
+    [row] = evaluated(main, coco(images, path, "--boxes", str(boxes)), tmp_path)["rows"]
     assert row["ap"] == pytest.approx(100.0)
-    empty = lambda all_images: [Detections(np.empty((0, 4)), np.empty(0)) for _ in all_images]  # noqa: E731
-    for detector, recall in ((left_half, 60.0), (empty, 0.0)):
+    left = Detections(np.array([[13.0, 27.0, 53.0, 87.0]]), np.array([0.8]))  # the left one of two
+    for found, recall in ((left, 60.0), (Detections(np.empty((0, 4)), np.empty(0)), 0.0)):
+        detector = lambda every, found=found: [found for _ in every]  # noqa: E731
         monkeypatch.setattr(run, "open_detector", lambda *_, one=detector, **__: one)
         words = ["eval", "coco", *options(images, path)]
-        end_to_end, given = rows_of(words, tmp_path)
+        end_to_end, given = evaluated(main, words, tmp_path)["rows"]
         assert [end_to_end["boxes"], given["boxes"]] == ["detector's", "annotated"]
         assert end_to_end["ar"] == pytest.approx(recall)
         assert given["ap"] == pytest.approx(100.0)
@@ -123,33 +84,25 @@ def test_boxes_come_from_a_file_or_from_the_detector(
     assert main(coco(images, path, "--boxes", "detector")) == 2
 
 
-def test_a_gate_that_is_missed_is_exit_code_six_and_what_cannot_be_is_refused(
-    make_set: MakeSet, spots: list[Any], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missed_gate_is_exit_code_six_and_what_cannot_be_is_refused(make_set, spots, capsys):
     images, path, _ = make_set(1)
-    for option, place, code, says in (
+    for option, value, code, says in (
         ("--json", "gone/out", 1, "gone does not exist"),
         ("--results", str(images), 1, "it is a folder"),
-    ):
-        assert main(coco(images, path, option, place)) == code
-        assert says in capsys.readouterr().err
-    assert spots == []  # said before the work
-    for option, value, code, says in (
         ("--require-ap", "99", 0, ""),
         ("--require-ap", "101", 6, "expected at least 101.0 AP"),
         ("--boxes", "gone.json", 2, "gone.json cannot be read"),
     ):
         assert main(coco(images, path, "--no-speed", option, value)) == code
         assert says in capsys.readouterr().err
+        assert bool(spots) == (code != 1)  # said before the work
     for wrong in (("--input", "128"), ("--limit", "0"), ("--decode", "darc"), ("--peer", "a:b")):
         with pytest.raises(SystemExit, match="2"):
             main(coco(images, path, *wrong))
 
 
 @pytest.mark.parametrize(("sigma", "right"), [(0.9, True), (0.01, False)])
-def test_names_and_sigmas_of_an_own_skeleton_count(
-    make_set: MakeSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sigma: float, right: bool
-) -> None:
+def test_names_and_sigmas_of_an_own_skeleton_count(make_set, tmp_path, monkeypatch, sigma, right):
     """The set has another order, and a hat far off; its tip is 6 px from the spot."""
     own, name = tmp_path / "own.toml", f"own{sigma}"
     own.write_text(
@@ -164,6 +117,14 @@ def test_names_and_sigmas_of_an_own_skeleton_count(
         x, y = one["keypoints"][:2]
         one["keypoints"] = [x + 500, y, 2, x, y, 2, x + 6, y, 2, x, y, 2]
     path.write_text(json.dumps(document))
-    [row] = rows_of(coco(images, path, "--flip-test"), tmp_path)
+    [row] = evaluated(main, coco(images, path, "--flip-test"), tmp_path)["rows"]
     assert row["ap"] == pytest.approx(100.0) if right else 10 < row["ap"] < 60
     SKELETONS.pop(name)
+
+
+def test_every_documented_command_is_one_that_the_command_line_takes():
+    text = (DOCS / "evaluation.md").read_text(encoding="utf-8")
+    block = re.search(r"```\n(livepose eval .*?)```", text, re.DOTALL)
+    for line in runpy.run_path(str(DOCS / "tables.py"))["commands"](block[1]):
+        words = line[line.index("eval") + 1 :]
+        assert parser_of("eval").parse_args(words).part == "coco"

@@ -2,11 +2,9 @@
 
 import json
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 
@@ -15,15 +13,13 @@ from livepose.evaluation.archive import Archive
 from livepose.evaluation.dataset import load_annotations
 from livepose.evaluation.predict import annotated_boxes, boxes_from_file, cut_at_image
 
-MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
-
 
 def written(path: Path, document: Any, **changes: Any) -> Path:
     path.write_text(json.dumps({**document, **changes} if changes else document))
     return path
 
 
-def test_people_come_in_the_order_of_the_images_up_to_a_limit(make_set: MakeSet) -> None:
+def test_people_come_in_the_order_of_the_images_up_to_a_limit(make_set):
     _, path, document = make_set(3)
     written(path, document, annotations=document["annotations"][::-1])
     assert [one.image for one in load_annotations(path).people] == [0, 0, 1, 1, 2]
@@ -45,9 +41,7 @@ def test_people_come_in_the_order_of_the_images_up_to_a_limit(make_set: MakeSet)
         ({"images": [{"id": 1, "file_name": "a", "width": float("inf")}]}, "broken image entry"),
     ],
 )
-def test_sets_that_cannot_be_scored_are_refused(
-    make_set: MakeSet, changes: dict[str, Any], says: str
-) -> None:
+def test_sets_that_cannot_be_scored_are_refused(make_set, changes, says):
     _, path, document = make_set(2)
     with pytest.raises(DataError, match=says):
         load_annotations(written(path, document, **changes))
@@ -68,9 +62,7 @@ def test_sets_that_cannot_be_scored_are_refused(
         ({"category_id": {}}, "category {} is not listed"),
     ],
 )
-def test_the_annotation_that_is_wrong_is_named_with_what_is_wrong(
-    make_set: MakeSet, changes: dict[str, Any], says: str
-) -> None:
+def test_the_annotation_that_is_wrong_is_named_with_what_is_wrong(make_set, changes, says):
     _, path, document = make_set(2)
     document["annotations"][0].update(changes)
     with pytest.raises(DataError) as caught:
@@ -79,7 +71,7 @@ def test_the_annotation_that_is_wrong_is_named_with_what_is_wrong(
     assert "annotation 0" in str(caught.value)
 
 
-def test_ids_may_be_texts_and_people_may_lack_keypoints(make_set: MakeSet) -> None:
+def test_ids_may_be_texts_and_people_may_lack_keypoints(make_set):
     _, path, document = make_set(2)
     plain, names = load_annotations(path), {100: "fig-a", 101: "101"}
     for entry in document["images"]:
@@ -93,22 +85,18 @@ def test_ids_may_be_texts_and_people_may_lack_keypoints(make_set: MakeSet) -> No
     np.testing.assert_array_equal(found.keypoints()[0], plain.keypoints()[0])
 
 
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [(None, "cannot be read"), ("{", "not JSON"), ("[]", "COCO's form"), ("[" * 10**5, "deeply")],
-)
-def test_a_file_that_is_no_annotation_file_is_refused(
-    tmp_path: Path, content: str | None, says: str
-) -> None:
+def test_a_file_that_is_no_annotation_file_is_refused(tmp_path):
     path = tmp_path / "annotations.json"
-    if content is not None:
-        path.write_text(content)
-    with pytest.raises(DataError, match=says):
+    with pytest.raises(DataError, match="cannot be read"):
         load_annotations(path)
+    for content, says in (("{", "not JSON"), ("[]", "COCO's form"), ("[" * 10**5, "deeply")):
+        path.write_text(content)
+        with pytest.raises(DataError, match=says):
+            load_annotations(path)
 
 
 @pytest.mark.parametrize("as_zip", [False, True])
-def test_images_are_found_in_folders_and_archives(make_set: MakeSet, as_zip: bool) -> None:
+def test_images_are_found_in_folders_and_archives(make_set, as_zip):
     images, _, _ = make_set(2, as_zip=as_zip)
     with Archive(images, ["000.png", "somewhere/001.png"]) as archive:
         assert archive.image_bgr("000.png").shape == (120, 160, 3)
@@ -117,19 +105,15 @@ def test_images_are_found_in_folders_and_archives(make_set: MakeSet, as_zip: boo
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../up.png", "a/../../b", "c:\\x", "", "a\0b"])
-def test_names_that_leave_the_folder_are_hostile(name: str, tmp_path: Path) -> None:
-    (tmp_path / "images").mkdir()
-    for place in (tmp_path / "up.png", tmp_path / "images" / "x.png"):
-        cv2.imwrite(str(place), np.zeros((4, 4, 3), np.uint8))
-    archive = Archive(tmp_path / "images")
+def test_names_that_leave_the_folder_are_hostile(name, make_set, tmp_path):
+    (tmp_path / "up.png").touch()
+    archive = Archive(make_set(1)[0])
     assert name not in archive
     with pytest.raises(DataError, match="refused"):
         archive.read(name)
 
 
-def test_a_file_far_larger_than_an_image_is_not_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_far_larger_than_an_image_is_not_read(tmp_path, monkeypatch):
     monkeypatch.setattr("livepose.evaluation.archive.MAX_IMAGE_BYTES", 1000)
     folder, bomb = tmp_path / "images", tmp_path / "bomb.zip"
     folder.mkdir()
@@ -141,7 +125,7 @@ def test_a_file_far_larger_than_an_image_is_not_read(
             Archive(place).read("a.png")
 
 
-def test_neither_folder_nor_archive_is_refused(tmp_path: Path) -> None:
+def test_neither_folder_nor_archive_is_refused(tmp_path):
     (tmp_path / "text.zip").write_text("text")
     (tmp_path / "empty").mkdir()
     for name, says in (("nothing", "or a zip"), ("text.zip", "or a zip"), ("empty", "no images")):
@@ -150,7 +134,7 @@ def test_neither_folder_nor_archive_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("alignment", ["hrnet", "dark"])
-def test_annotated_boxes_are_cut_as_published(shared: Path, alignment: str) -> None:
+def test_annotated_boxes_are_cut_as_published(shared, alignment):
     golden = np.load(shared / "golden" / "transform.npz")
     xywh, size = golden["annotations/boxes_xywh"], golden["annotations/image_size_wh"]
     boxes = np.hstack([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]])
@@ -161,7 +145,7 @@ def test_annotated_boxes_are_cut_as_published(shared: Path, alignment: str) -> N
     assert np.allclose(middle, wanted[kept], atol=1e-3)
 
 
-def test_boxes_on_pixel_centres_are_cut_at_the_edges_and_crowds_left_out(make_set: MakeSet) -> None:
+def test_boxes_on_pixel_centres_are_cut_at_the_edges_and_crowds_left_out(make_set):
     cut = cut_at_image(np.array([[-3.0, 5.0, 197.0, 15.0]]), (100, 80), "pixel_centre")
     assert cut.tolist() == [[0.0, 5.0, 100.0, 15.0]]
     _, path, document = make_set(2)
@@ -170,7 +154,7 @@ def test_boxes_on_pixel_centres_are_cut_at_the_edges_and_crowds_left_out(make_se
     assert [len(boxed) for boxed in annotated_boxes(annotations, "pixel_centre")] == [1, 1]
 
 
-def test_boxes_of_a_file_are_taken_for_people_only(make_set: MakeSet, tmp_path: Path) -> None:
+def test_boxes_of_a_file_are_taken_for_people_only(make_set, tmp_path):
     annotations, file = load_annotations(make_set(2)[1]), tmp_path / "boxes.json"
     entries = [
         {"image_id": 101, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5},

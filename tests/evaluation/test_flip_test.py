@@ -1,14 +1,12 @@
 """The mirrored answer falls on the plain one, in every alignment that there is."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from livepose.crops import ALIGNMENTS, CropGeometry
 from livepose.evaluation.predict import SHIFTED_ALIGNMENTS, average, mirrored_back
 from livepose.heatmaps import decode_dark, encode_dark
-from livepose.skeletons import COCO17, MPII16, Skeleton
+from livepose.skeletons import COCO17, MPII16
 
 WIDTH = 24
 RESIDUE_CELLS = {"hrnet": 0.25, "stride": 0.25}
@@ -16,9 +14,7 @@ RESIDUE_CELLS = {"hrnet": 0.25, "stride": 0.25}
 
 
 @pytest.mark.parametrize(("name", "skeleton"), [("coco", COCO17), ("mpii", MPII16)])
-def test_maps_are_mirrored_swapped_and_shifted_as_published(
-    shared: Path, name: str, skeleton: Skeleton
-) -> None:
+def test_maps_are_mirrored_swapped_and_shifted_as_published(shared, name, skeleton):
     golden = np.load(shared / "golden" / "transform.npz")
     raw, plain = (
         golden[f"flip_{name}/{key}"].astype(np.float32)
@@ -32,7 +28,7 @@ def test_maps_are_mirrored_swapped_and_shifted_as_published(
 
 
 @pytest.mark.parametrize("alignment", ALIGNMENTS)
-def test_a_point_seen_in_both_crops_is_found_in_one_place(alignment: str) -> None:
+def test_a_point_seen_in_both_crops_is_found_in_one_place(alignment):
     """A perfect network sees input column x, and W - 1 - x in the mirrored crop."""
     geometry, box = CropGeometry(alignment, (4 * 32, 4 * WIDTH)), np.array([[10.0, 20, 100, 140]])
     points = np.array([[[30.0, 60.0], [80.0, 60.0]]])

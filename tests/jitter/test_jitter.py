@@ -1,7 +1,5 @@
 """Clips with a known truth, and what is measured on them."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -42,13 +40,13 @@ def measured(*recordings, found=None):
     return measure_against(recordings, truths, found or [one.keypoints_xy for one in recordings])
 
 
-def test_trembling_is_the_noise_of_what_stands_still() -> None:
+def test_trembling_is_the_noise_of_what_stands_still():
     found = measured(recording("still", noise=1.5))
     assert found.tremble_px == pytest.approx(1.5, rel=0.05)
 
 
 @pytest.mark.parametrize("delay", [0, 3])
-def test_lag_is_found_again_in_milliseconds(delay: int) -> None:
+def test_lag_is_found_again_in_milliseconds(delay):
     one = recording("pan", noise=0.5, delay=0)
     late = recording("pan", noise=0.5, delay=delay)
     found = measured(one, found=[late.keypoints_xy])
@@ -56,7 +54,7 @@ def test_lag_is_found_again_in_milliseconds(delay: int) -> None:
     assert found.rough_percent == pytest.approx(100 * 0.5 / 200, rel=0.2)
 
 
-def test_the_default_trembles_less_and_lags_less_than_one_euro_on_made_paths() -> None:
+def test_the_default_trembles_less_and_lags_less_than_one_euro_on_made_paths():
     clips = [recording("still", noise=1.2), recording("stop-and-go", noise=1.2)]
     figures = presets(clips, [truth_of(one) for one in clips])
     euro, ours = figures["one-euro"], figures["balanced"]
@@ -66,7 +64,7 @@ def test_the_default_trembles_less_and_lags_less_than_one_euro_on_made_paths() -
     assert "| one-euro |" in table(figures, "filter")
 
 
-def test_a_recording_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_a_recording_is_read_as_it_was_written(tmp_path):
     one = recording("pan", noise=1.0)
     one.save(tmp_path / "a.npz")
     again = Recording.load(tmp_path / "a.npz")
@@ -77,7 +75,7 @@ def test_a_recording_is_read_as_it_was_written(tmp_path: Path) -> None:
         Recording.load(tmp_path / "b.npz")
 
 
-def test_the_command_wants_a_video_or_photographs_and_not_both(capsys) -> None:
+def test_the_command_wants_a_video_or_photographs_and_not_both(capsys):
     assert main([]) == 2
     assert main(["--synthetic", "--images", "x"]) == 2
     assert "belong together" in capsys.readouterr().err

@@ -12,7 +12,7 @@ HW = (32, 24)
 
 
 @pytest.mark.parametrize("method", sorted(REFINEMENTS))
-def test_a_refinement_finds_the_centre_of_a_gaussian_and_is_sane_elsewhere(method: str) -> None:
+def test_a_refinement_finds_the_centre_of_a_gaussian_and_is_sane_elsewhere(method):
     random = np.random.default_rng(3)
     xy = random.uniform(4, (HW[1] - 5, HW[0] - 5), (20, 17, 2))
     maps = encode_dark(xy, np.ones((20, 17)), HW, 1.5).targets
@@ -39,7 +39,7 @@ def estimates(xy: list[float], variance: float) -> Estimates:
     return Estimates(np.array(xy).reshape(1, 1, 2), np.full((1, 1), 0.8), covariance)
 
 
-def test_the_surer_answer_pulls_more_and_fusing_needs_a_flip_test() -> None:
+def test_the_surer_answer_pulls_more_and_fusing_needs_a_flip_test():
     fused = fuse(estimates([0, 0], 1.0), estimates([4, 8], 3.0))
     assert np.allclose(fused.keypoints_xy, [1, 2])
     assert np.allclose(fused.covariance_px2, 0.75 * np.eye(2))

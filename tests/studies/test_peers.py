@@ -30,7 +30,7 @@ def heatmap_model(path: Path, keypoints: int = 17) -> Path:
     return path
 
 
-def test_a_heatmap_peer_goes_through_the_live_estimator(tmp_path: Path) -> None:
+def test_a_heatmap_peer_goes_through_the_live_estimator(tmp_path):
     peer = open_peer(f"onnx:{heatmap_model(tmp_path / 'tiny.xml')}")
     assert isinstance(peer, PoseEstimator)
     assert peer.runtime.card.input_hw == (128, 96)
@@ -44,7 +44,7 @@ def test_a_heatmap_peer_goes_through_the_live_estimator(tmp_path: Path) -> None:
     assert peer.runtime.cost.gflops == pytest.approx(17 * 48 * 32 * 24 / 1024**3)
 
 
-def test_a_card_beside_the_file_is_followed(tmp_path: Path) -> None:
+def test_a_card_beside_the_file_is_followed(tmp_path):
     path = heatmap_model(tmp_path / "tiny.xml")
     path.with_suffix(".toml").write_text('input = "128x96"\nalignment = "udp"\ncolour = "bgr"\n')
     peer = open_peer(f"onnx:{path}")
@@ -52,7 +52,7 @@ def test_a_card_beside_the_file_is_followed(tmp_path: Path) -> None:
     assert (peer.geometry.alignment, peer.runtime.card.colour) == ("udp", "bgr")
 
 
-def test_yolo_answers_are_suppressed_and_laid_out() -> None:
+def test_yolo_answers_are_suppressed_and_laid_out():
     answer = np.zeros((FIELDS, 3), np.float32)  # the raw form: two overlapping people, one apart
     people = [(100, 100, 40, 80, 0.9), (101, 101, 40, 80, 0.8), (300, 100, 40, 80, 0.3)]
     answer[:5] = np.array(people).T
@@ -70,7 +70,7 @@ def test_yolo_answers_are_suppressed_and_laid_out() -> None:
 
 
 @pytest.fixture
-def yolo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type:
+def yolo(tmp_path, monkeypatch):
     """ultralytics, with settings of the test's own and without the network."""
     monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path / "config"))
     monkeypatch.setenv("YOLO_OFFLINE", "1")
@@ -78,7 +78,7 @@ def yolo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type:
     return pytest.importorskip("ultralytics").YOLO
 
 
-def test_what_is_no_peer_is_refused_and_runs_nothing(yolo: type, tmp_path: Path) -> None:
+def test_what_is_no_peer_is_refused_and_runs_nothing(yolo, tmp_path):
     class Evil:
         def __reduce__(self) -> Any:
             return Path.touch, (tmp_path / "EXECUTED",)
@@ -108,7 +108,7 @@ def test_what_is_no_peer_is_refused_and_runs_nothing(yolo: type, tmp_path: Path)
     assert not (tmp_path / "EXECUTED").exists()
 
 
-def test_a_yolo_checkpoint_is_opened_counted_and_run(yolo: type, tmp_path: Path) -> None:
+def test_a_yolo_checkpoint_is_opened_counted_and_run(yolo, tmp_path):
     torch.manual_seed(0)
     from ultralytics.nn.tasks import PoseModel
 
@@ -126,7 +126,7 @@ def test_a_yolo_checkpoint_is_opened_counted_and_run(yolo: type, tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_a_yolo_export_finds_people_by_itself(shared: Path) -> None:
+def test_a_yolo_export_finds_people_by_itself(shared):
     peer = open_peer(f"ultralytics:{shared / 'peers' / 'yolov8n-pose_int8_openvino'}")
     assert not isinstance(peer, PoseEstimator)
     data = shared / "data" / "coco" / "dev"

@@ -2,66 +2,32 @@
 
 import csv
 import json
-from collections.abc import Callable
+import time
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from evaluation_sets import SpotRuntime
+from evaluation_sets import SpotRuntime, evaluated, options
 
 from livepose.cli import main
 from livepose.detection import Detections
 from livepose.estimator import PoseEstimator
 from livepose.evaluation import run
+from livepose.evaluation.report import BACKBONES
+from livepose.evaluation.speed import network_cost
 from studies.pareto.__main__ import main as pareto
 from studies.peers import __main__ as comparing
 from studies.peers.__main__ import main as peers
+from studies.peers.direct import People
+from studies.published.__main__ import BACKBONES_HERE, published, runs_here
 from studies.published.__main__ import main as paper
-from studies.published.__main__ import published
 from studies.quantisation import main as quantisation
 
-MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
-
-
-@pytest.fixture(autouse=True)
-def spots(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Every command opens the runtime that sees spots; the list is told what was asked for."""
-    asked: list[Any] = []
-
-    def opened(weights: str, *names: str, input_hw: object = None) -> SpotRuntime:
-        asked.append((weights, input_hw, *names))
-        return SpotRuntime()
-
-    monkeypatch.setattr(run, "open_runtime", opened)
-    return asked
-
-
-def options(images: Path, annotations: Path, *more: str) -> list[str]:
-    return ["--images", str(images), "--annotations", str(annotations), "--boxes", "gt", *more]
-
-
-def compared(images: Path, path: Path, *more: str) -> tuple[list[Any], list[Any]]:
-    """Rows and pairs of differences that the study of peers writes."""
-    out = path.with_name("out.json")
-    assert peers(options(images, path, "--no-speed", "--json", str(out), *more)) == 0
-    document = json.loads(out.read_text())
-    pairs = [(one["first"], one["second"]) for one in document["differences"]]
-    return document["rows"], pairs
-
-
-@pytest.mark.parametrize("path", sorted(Path("studies").glob("**/*.py")), ids=str)
-def test_each_study_says_what_it_can_be_told(
-    path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    study = import_module(".".join(path.with_suffix("").parts))
-    if hasattr(study, "main"):
-        with pytest.raises(SystemExit, match="0"):
-            study.main(["--help"])
-        assert "usage: python -m studies." in capsys.readouterr().out
-
-
+pytestmark = pytest.mark.usefixtures("spots")
+ROOT = Path(__file__).resolve().parents[2]
+STUDIES = [path for path in ROOT.glob("studies/**/*.py") if "\ndef main(" in path.read_text()]
+NAMES = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in STUDIES]
 NOWHERE = {
     "angles": "--images no --annotations no",
     "detector_int8": "--images no --annotations no --dev-images no --dev-annotations no",
@@ -76,10 +42,15 @@ NOWHERE = {
 }
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_each_study_says_what_it_can_be_told(name, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        import_module(name).main(["--help"])
+    assert "usage: python -m studies." in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("study", NOWHERE)
-def test_what_is_not_there_is_one_sentence(
-    study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_not_there_is_one_sentence(study, tmp_path, monkeypatch, capsys):
     main = import_module(f"studies.{study}").main
     monkeypatch.chdir(tmp_path)  # outside the repository
     assert main(NOWHERE[study].split()) in (2, 3)
@@ -87,21 +58,30 @@ def test_what_is_not_there_is_one_sentence(
     assert said.startswith("livepose: ")
 
 
-def test_the_flip_study_shows_what_alignment_is_worth(make_set: MakeSet) -> None:
+def annotated(images, path, *more):
+    return options(images, path, "--boxes", "gt", *more)
+
+
+def compared(images, path, *more):
+    """Methods, pairs of differences and AP that the study of peers writes."""
+    document = evaluated(peers, annotated(images, path, *more), path.parent)
+    pairs = [(one["first"], one["second"]) for one in document["differences"]]
+    return [row["method"] for row in document["rows"]], pairs, document["rows"]
+
+
+def test_the_flip_study_shows_what_alignment_is_worth(make_set):
     images, path, _ = make_set(3)
-    rows, _ = compared(images, path, "--flip-study")
+    methods, _, rows = compared(images, path, "--flip-study")
     endings = ["DARK", "DARK + flip", "DARK + flip, misaligned"]
-    assert [row["method"] for row in rows] == [f"livepose, {one}" for one in endings]
+    assert methods == [f"livepose, {one}" for one in endings]
     assert rows[1]["ap"] > rows[2]["ap"]
 
 
-def test_peers_stand_in_the_same_table(make_set: MakeSet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_peers_stand_in_the_same_table(make_set, monkeypatch):
     class Guess:
         name, backbone, input_hw, own_boxes, cost = "guess", "none", (64, 64), True, None
 
-        def estimate(self, image_bgr: Any, boxes_xyxy: Any, scores: Any) -> Any:
-            from studies.peers.direct import People
-
+        def estimate(self, image_bgr, boxes_xyxy, scores):
             people = np.full((1, 17, 2), 35.0)
             return People(people, np.ones((1, 17)), np.zeros((1, 4)), np.ones(1))
 
@@ -109,9 +89,8 @@ def test_peers_stand_in_the_same_table(make_set: MakeSet, monkeypatch: pytest.Mo
     monkeypatch.setattr(comparing, "open_peer", opened.__getitem__)
     images, path, _ = make_set(3)
     more = ("--peer", "heat", "--peer", "guess", "--peer-decode", "dark,shift")
-    rows, pairs = compared(images, path, *more)
-    methods = ["livepose, DARK", "hrnet_w32, DARK", "hrnet_w32, shift", "guess"]
-    assert [row["method"] for row in rows] == methods
+    methods, pairs, rows = compared(images, path, *more)
+    assert methods == ["livepose, DARK", "hrnet_w32, DARK", "hrnet_w32, shift", "guess"]
     assert [row["boxes"] for row in rows] == ["annotated"] * 3 + ["its own"]
     assert pairs == [
         ("hrnet_w32, shift 128x96, annotated boxes", "hrnet_w32, DARK 128x96, annotated boxes"),
@@ -120,24 +99,19 @@ def test_peers_stand_in_the_same_table(make_set: MakeSet, monkeypatch: pytest.Mo
     ]
 
 
-def test_other_weights_of_livepose_are_read_alike_and_compared(
-    make_set: MakeSet, tmp_path: Path
-) -> None:
-    images, path, _ = make_set(3)
-    baseline = tmp_path / "baseline.safetensors"
+def test_other_weights_of_livepose_are_read_alike_and_compared(make_set, tmp_path):
+    (images, path, _), baseline = make_set(3), tmp_path / "baseline.safetensors"
     baseline.touch()
-    rows, pairs = compared(images, path, "--peer", f"livepose:{baseline}", "--decode", "dark,shift")
-    methods = ["livepose, DARK", "livepose, shift", "baseline, DARK", "baseline, shift"]
-    assert [row["method"] for row in rows] == methods
+    more = ("--peer", f"livepose:{baseline}", "--decode", "dark,shift")
+    methods, pairs, _ = compared(images, path, *more)
+    assert methods == ["livepose, DARK", "livepose, shift", "baseline, DARK", "baseline, shift"]
     ending = "DARK 128x96, annotated boxes"
     assert pairs[-1] == (f"baseline, {ending}", f"livepose, {ending}")
     gone = ("--peer", f"livepose:{tmp_path / 'gone.safetensors'}")
-    assert peers(options(images, path, *gone)) == 2
+    assert peers(annotated(images, path, *gone)) == 2
 
 
-def test_the_papers_rows_are_told_apart_from_measured_ones(
-    make_set: MakeSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_papers_rows_are_told_apart_from_measured_ones(make_set, tmp_path, capsys):
     assert paper([]) == 0
     said = capsys.readouterr().out
     for name in ("G-RMI", "IPR", "CPN", "RMPE", "CFN", "DARK (extra data)", "Hourglass"):
@@ -146,53 +120,58 @@ def test_the_papers_rows_are_told_apart_from_measured_ones(
     for note in ("not measured here", "livepose does not run it", "columns look shifted"):
         assert note in said
     assert "see measured" not in said
-    images, path, _ = make_set(2)
-    out = tmp_path / "out.json"
-    assert main(["eval", "coco", *options(images, path, "--no-speed", "--json", str(out))]) == 0
-    capsys.readouterr()
-    assert paper(["--measured", str(out)]) == 0
-    said = capsys.readouterr().out
-    assert "see measured" in said and "measured here" in said
-    assert "[100.0, 100.0]" in said  # three people: no figure without its interval
-    assert paper(["--measured", str(path)]) == 2
-    document = json.loads(out.read_text())
-    for row in document["rows"]:
-        del row["ap75"]
-    (tmp_path / "lsp.json").write_text(json.dumps(document))
-    assert paper(["--measured", str(tmp_path / "lsp.json")]) == 2
-    assert "no published table" in capsys.readouterr().err
+    (images, path, _), out = make_set(2), tmp_path / "out.json"
+    document = evaluated(main, ["eval", "coco", *annotated(images, path)], tmp_path)
     capsys.readouterr()
     assert paper(["--measured", str(out), "--markdown", "-"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("| Status | Set | Method | Backbone | Input | params_m |")
-    own = [line for line in lines if line.startswith("| measured here |")]
-    assert len(own) == 1
-    assert "| 100.0 [100.0, 100.0] |" in own[0]
+    said = capsys.readouterr().out
+    assert said.startswith("| Status | Set | Method | Backbone | Input | params_m |")
+    assert "see measured" in said
+    [own] = [line for line in said.splitlines() if line.startswith("| measured here |")]
+    assert "| 100.0 [100.0, 100.0] |" in own  # three people: no figure without its interval
+    assert paper(["--measured", str(path)]) == 2
+    for row in document["rows"]:
+        del row["ap75"]
+    out.write_text(json.dumps(document))
+    assert paper(["--measured", str(out)]) == 2
+    assert "no published table" in capsys.readouterr().err
 
 
-def test_published_figures_are_carried_over_unchanged(shared: Path) -> None:
+def test_published_figures_are_carried_over_unchanged(shared):
     for own, golden in (("coco", "published_results.csv"), ("mpii", "published_results_mpii.csv")):
         with (shared / "golden" / golden).open(newline="") as file:
             assert published(own) == list(csv.DictReader(file))
 
 
-def test_pareto_writes_a_plot_and_its_numbers(
-    make_set: MakeSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Slow:
-        name = "slow"
+def test_every_published_row_that_is_said_to_run_has_a_network_of_that_cost():
+    rows = [row for row in published("coco") if runs_here(row)]
+    assert {row["backbone"] for row in rows} == BACKBONES_HERE
+    names, side_px = {title: name for name, title in BACKBONES.items()}, 64
+    costs = {
+        (row["backbone"], row["input_size_hw"], row["params_m"], row["gflops"]) for row in rows
+    }
+    printed = sorted(one for one in costs if one[3])
+    assert len(printed) >= 15
+    for backbone, size, params_m, gflops in printed:
+        height, width = map(int, size.split("x"))
+        cost = network_cost(names[backbone], 17, (side_px, side_px))  # counted once a network
+        assert cost.params_m == pytest.approx(float(params_m), abs=0.06), (backbone, size)
+        grown = cost.gflops * height * width / side_px**2
+        # Printed figures of one ResNet differ by 1 % between sources (35.3 and 35.6).
+        assert grown == pytest.approx(float(gflops), abs=0.06, rel=0.012), (backbone, size)
 
-        def __call__(self, all_images: Any) -> list[Detections]:
-            __import__("time").sleep(0.01)
-            return [Detections(np.empty((0, 4)), np.empty(0)) for _ in all_images]
 
-    monkeypatch.setattr(run, "open_detector", lambda *_, **__: Slow())
-    images, path, _ = make_set(3)
-    name = tmp_path / "front"
+def test_pareto_writes_a_plot_and_its_numbers(make_set, tmp_path, monkeypatch):
+    def slow(every):
+        time.sleep(0.01)
+        return [Detections(np.empty((0, 4)), np.empty(0)) for _ in every]
+
+    monkeypatch.setattr(run, "open_detector", lambda *_, **__: slow)
+    (images, path, _), name = make_set(3), tmp_path / "front"
     table, points_json = tmp_path / "front.md", tmp_path / "front.json"
     more = ("--decode", "dark,argmax", "--intervals", "1,4", "--output", str(name))
     more += ("--markdown", str(table), "--json", str(points_json))
-    assert pareto(options(images, path, *more)) == 0
+    assert pareto(annotated(images, path, *more)) == 0
     assert len(json.loads(points_json.read_text())) == 8
     assert "| 1 | " in table.read_text()
     assert name.with_suffix(".png").stat().st_size > 5000
@@ -202,13 +181,11 @@ def test_pareto_writes_a_plot_and_its_numbers(
     times = [float(one["ms"]) for one in points]
     assert times == sorted(times)
     assert points[0]["on_front"] == "True"
-    slow = {(one["decode"], one["flip"], one["detect_every"]): float(one["ms"]) for one in points}
-    assert slow["dark", "none", "1"] - slow["dark", "none", "4"] == pytest.approx(7.5, abs=3)
+    ms = {(one["decode"], one["flip"], one["detect_every"]): float(one["ms"]) for one in points}
+    assert ms["dark", "none", "1"] - ms["dark", "none", "4"] == pytest.approx(7.5, abs=3)
 
 
-def test_the_quantisation_study_needs_no_data(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_quantisation_study_needs_no_data(tmp_path, capsys):
     plot, table = tmp_path / "study.png", tmp_path / "study.md"
     words = ["--plot", str(plot), "--markdown", str(table), "--points", "100"]
     assert quantisation(words) == 0

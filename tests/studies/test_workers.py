@@ -1,7 +1,6 @@
 """What is measured of workers, and the story that a manifest tells."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -14,20 +13,19 @@ ENTRY = Entry(
 )
 
 
-def written(folder: Path, text: str) -> Path:
+def written(folder, text):
     (folder / "results").mkdir(parents=True)
     (folder / "results" / "a.jsonl").write_text(text)
     manifest = Manifest(folder / "run.jsonl")
-    again = replace(ENTRY, source="in/b.mp4", tries=2, lost=["slot 1 of node 9876fedc: it died"])
-    for entry in (ENTRY, again):
-        manifest.add(entry)
+    manifest.add(ENTRY)
+    manifest.add(
+        replace(ENTRY, source="in/b.mp4", tries=2, lost=["slot 1 of node 9876fedc: it died"])
+    )
     manifest.close()
     return folder
 
 
-def test_the_story_says_who_did_what_and_other_bytes_than_alone_fail_the_gate(
-    tmp_path: Path,
-) -> None:
+def test_the_story_says_who_did_what_and_other_bytes_than_alone_fail_the_gate(tmp_path):
     both = written(tmp_path / "both", "x")
     told = story(both, written(tmp_path / "alone", "x"), 12.3)
     assert "2 files in 12 s" in told
@@ -37,7 +35,7 @@ def test_the_story_says_who_did_what_and_other_bytes_than_alone_fail_the_gate(
         story(both, written(tmp_path / "other", "y"), 1.0)
 
 
-def test_files_a_minute_are_tabled_and_plotted(tmp_path: Path) -> None:
+def test_files_a_minute_are_tabled_and_plotted(tmp_path):
     runs = [
         Measured(count, ray, 30.0, 40.0, {"a": ENTRY}) for ray in (False, True) for count in (1, 2)
     ]

@@ -2,7 +2,6 @@
 
 import json
 import zipfile
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,7 +11,7 @@ from torch import nn
 
 from livepose.evaluation.dataset import Problems
 from livepose.skeletons import COCO17
-from livepose.training.data import People, parse_set, read_set
+from livepose.training.data import parse_set, read_set
 
 IMAGES = 6
 SIZE_WH = (120, 160)
@@ -55,7 +54,7 @@ def coco_form(people: list[np.ndarray]) -> dict:
 
 
 @pytest.fixture
-def drawn_set(tmp_path: Path) -> Path:
+def drawn_set(tmp_path):
     """A folder with images.zip and annotations.json."""
     folder = tmp_path / "set"
     folder.mkdir()
@@ -70,13 +69,13 @@ def drawn_set(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def data(drawn_set: Path) -> str:
+def data(drawn_set):
     """The same, as ``--data`` takes it."""
     return f"{drawn_set / 'images.zip'}:{drawn_set / 'annotations.json'}"
 
 
 @pytest.fixture
-def people(data: str) -> People:
+def people(data):
     """Everybody in it."""
     return read_set(parse_set(data), COCO17, Problems(strict=True))
 
@@ -97,7 +96,7 @@ class TinyNetwork(nn.Module):
 
 
 @pytest.fixture
-def tiny_network(monkeypatch: pytest.MonkeyPatch) -> None:
+def tiny_network(monkeypatch):
     """Trainings of this test learn, write and load a tiny network instead of HRNet."""
     for place in ("training.pose", "weights.checkpoint"):
         build = lambda name, keypoints: TinyNetwork(keypoints)  # noqa: E731

@@ -30,7 +30,7 @@ SMALL = ("--input-px", "64", "--batch", "2", "--threads", "1")
 
 
 @pytest.fixture(autouse=True)
-def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def own_cache(monkeypatch, tmp_path):
     monkeypatch.setattr(loop, "LOG_EVERY", 1)
     monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("LIVEPOSE_OFFLINE", "1")
@@ -45,7 +45,7 @@ def extent(cell: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("flip", [False, True])
 @pytest.mark.parametrize("zoom_xy", [(1.3, 1.2), (0.3, 0.35), (2.0, 2.0)])
-def test_the_box_of_a_rectangle_stays_on_it(zoom_xy: tuple[float, float], flip: bool) -> None:
+def test_the_box_of_a_rectangle_stays_on_it(zoom_xy, flip):
     rectangle = np.zeros((120, 160, 3), np.uint8)
     rectangle[30:90, 40:80] = 255
     place = Placement((320, 240), zoom_xy, (11.25, -7.5), flip)
@@ -53,7 +53,7 @@ def test_the_box_of_a_rectangle_stays_on_it(zoom_xy: tuple[float, float], flip: 
     assert np.abs(extent(place.image(rectangle)) - box).max() <= 1.0
 
 
-def test_boxes_are_cut_at_the_edge_and_dropped_when_hardly_seen() -> None:
+def test_boxes_are_cut_at_the_edge_and_dropped_when_hardly_seen():
     def placed(left: float, zoom: float = 1.0) -> list[list[float]]:
         return Placement((160, 120), (zoom, zoom), (left, 0.0)).boxes(BOX).tolist()
 
@@ -68,7 +68,7 @@ def read(data: str, **more: Any) -> BoxedImages:
 
 
 @pytest.mark.parametrize("mosaic", [0.0, 1.0])
-def test_a_sample_is_a_function_of_seed_and_number_alone(data: str, mosaic: float) -> None:
+def test_a_sample_is_a_function_of_seed_and_number_alone(data, mosaic):
     images = read(data)
     sampler = Sampler(images, 64, mosaic, seed=3)
     kept = [sampler(index) for index in range(5)]
@@ -96,7 +96,7 @@ class Fixed:
         return [self._found for _ in images]
 
 
-def test_boxes_are_completed_by_people_whom_nobody_labelled() -> None:
+def test_boxes_are_completed_by_people_whom_nobody_labelled():
     detector = Fixed(
         (5.0, 5, 100, 100, 0.9),  # the labelled one
         (10.0, 10, 30, 30, 0.9),  # a part of the labelled one
@@ -110,9 +110,7 @@ def test_boxes_are_completed_by_people_whom_nobody_labelled() -> None:
     assert found[:, 0].tolist() == [0, 200, 60]
 
 
-def test_only_sets_with_one_box_an_image_are_completed_or_cut(
-    data: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_only_sets_with_one_box_an_image_are_completed_or_cut(data, monkeypatch, caplog):
     caplog.set_level("INFO", "livepose")
     whole, cut = read(data), read(f"{data}:one-boxed")
     assert cut.images[0].size < whole.images[0].size
@@ -132,8 +130,8 @@ def tensors(run: Path) -> dict[str, torch.Tensor]:
 
 
 def test_a_resumed_run_ends_where_an_uninterrupted_one_does_and_its_result_is_a_detector(
-    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
+    data, tmp_path, monkeypatch, capsys
+):
     def train(name: str, *more: str) -> int:
         start = ["train", "detector", "--runs", str(tmp_path), "--data", data, *SMALL]
         return main([*start, "--name", name, *more])

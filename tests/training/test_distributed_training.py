@@ -39,9 +39,7 @@ def learned(data: str, run: Path, patch: pytest.MonkeyPatch) -> dict[str, torch.
 
 
 @pytest.mark.slow
-def test_two_processes_learn_what_one_does(
-    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_processes_learn_what_one_does(data, tmp_path, monkeypatch):
     wanted = learned(data, tmp_path / "one", monkeypatch)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])

@@ -33,7 +33,7 @@ def change(folder: Path, edit) -> None:
     file.write_text(json.dumps(content))
 
 
-def test_keypoints_are_mapped_by_name_and_others_are_left_out(drawn_set: Path) -> None:
+def test_keypoints_are_mapped_by_name_and_others_are_left_out(drawn_set):
     before = read(drawn_set, Problems(strict=True))
     assert len(before) == 6
     assert (before.weights == 1).all()
@@ -57,7 +57,7 @@ def test_keypoints_are_mapped_by_name_and_others_are_left_out(drawn_set: Path) -
     np.testing.assert_array_equal(after.xy[:, shared], before.xy[:, shared])
 
 
-def test_a_human_label_comes_first_and_the_teacher_fills_the_gaps(drawn_set: Path) -> None:
+def test_a_human_label_comes_first_and_the_teacher_fills_the_gaps(drawn_set):
     def with_teacher(content: dict) -> None:
         annotation = content["annotations"][0]
         annotation["keypoints"][0:3] = [0, 0, 0]
@@ -71,7 +71,7 @@ def test_a_human_label_comes_first_and_the_teacher_fills_the_gaps(drawn_set: Pat
     np.testing.assert_array_equal(people.xy[0, 1:], human[1:])
 
 
-def test_a_teacher_counts_by_its_score_and_by_who_agrees() -> None:
+def test_a_teacher_counts_by_its_score_and_by_who_agrees():
     scores = np.array([0.2, 0.5, 0.95, 0.95, 0.95, 0.95])
     spread = np.array([0, 0, 0, 0.5, 0, 0])
     against = np.array([0, 0, 0, 0, 0.5, np.nan])
@@ -105,13 +105,8 @@ PNG = cv2.imencode(".png", np.zeros((9, 9, 3), np.uint8))[1].tobytes()
     ],
 )
 def test_bad_data_is_named_counted_and_skipped_or_refused(
-    said: list[str],
-    drawn_set: Path,
-    image: dict,
-    annotation: dict,
-    content: bytes | None,
-    kind: str,
-) -> None:
+    said, drawn_set, image, annotation, content, kind
+):
     change(drawn_set, lambda written: written["images"][0].update(image))
     change(drawn_set, lambda written: written["annotations"][0].update(annotation))
     if content is not None:
@@ -125,7 +120,7 @@ def test_bad_data_is_named_counted_and_skipped_or_refused(
         read(drawn_set, Problems(strict=True))
 
 
-def test_why_nobody_is_left_is_said(drawn_set: Path) -> None:
+def test_why_nobody_is_left_is_said(drawn_set):
     def edit(content: dict) -> None:
         for number, image in enumerate(content["images"]):
             image["file_name"] = f"img\\{number}.png"
@@ -135,13 +130,13 @@ def test_why_nobody_is_left_is_said(drawn_set: Path) -> None:
         read(drawn_set)
 
 
-def test_sets_are_joined_with_their_weights(drawn_set: Path) -> None:
+def test_sets_are_joined_with_their_weights(drawn_set):
     both = join([read(drawn_set), read(drawn_set, mark=":3")])
     assert both.draw_weights.tolist() == [1.0] * 6 + [3.0] * 6
     np.testing.assert_array_equal(both.image_bgr(8), both.image_bgr(2))
 
 
-def test_a_set_is_written_as_images_annotations_weight_and_marks() -> None:
+def test_a_set_is_written_as_images_annotations_weight_and_marks():
     marked = SetSpec(Path("a.zip"), Path("b.json"), 2.0, noisy=True, one_boxed=True)
     assert parse_set("a.zip:b.json:2:noisy:one-boxed") == marked
     for text in ("a.zip", "a.zip:b.json:x", "a.zip:b.json:-1", "a:b:1:2", "a.zip:"):

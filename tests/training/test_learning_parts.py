@@ -21,7 +21,7 @@ def targets() -> torch.Tensor:
     return target_maps(xy, (32, 24), 1.0, "dark")
 
 
-def test_a_perfect_answer_has_no_loss_and_unlabelled_keypoints_do_not_count() -> None:
+def test_a_perfect_answer_has_no_loss_and_unlabelled_keypoints_do_not_count():
     maps, ones, none = targets(), torch.ones(2, 2), torch.zeros(2, 2)
     logits = torch.log(maps.clamp_min(1e-30))
     total, weight = softmax_loss(logits, maps, ones, none)
@@ -39,7 +39,7 @@ def test_a_perfect_answer_has_no_loss_and_unlabelled_keypoints_do_not_count() ->
 
 
 @pytest.mark.parametrize("shape", [(8, 4, 3, 3), (64, 8, 1, 1)])
-def test_held_norms_stay_and_each_step_is_the_asked_share_of_them(shape: tuple[int, ...]) -> None:
+def test_held_norms_stay_and_each_step_is_the_asked_share_of_them(shape):
     torch.manual_seed(0)
     weight = torch.nn.Parameter(torch.randn(shape).contiguous(memory_format=torch.channels_last))
     norm, optimiser = weight.norm().item(), Muon([weight], lr=0.05, hold_norms=True)
@@ -53,7 +53,7 @@ def test_held_norms_stay_and_each_step_is_the_asked_share_of_them(shape: tuple[i
     assert weight.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_the_rate_warms_up_and_falls_and_the_curriculum_grows() -> None:
+def test_the_rate_warms_up_and_falls_and_the_curriculum_grows():
     schedule = Schedule(PoseSettings(**SOME, batch=10, warm_up_steps=10))
     found = [schedule.rate(step, share) for step, share in ((0, 0.0), (10, 0.1), (100, 1.0))]
     assert found == pytest.approx([0.1, 0.976, 0.02], abs=1e-3)
@@ -61,7 +61,7 @@ def test_the_rate_warms_up_and_falls_and_the_curriculum_grows() -> None:
     assert grown == pytest.approx([0.2, 0.2, 0.5, 0.8, 0.8])
 
 
-def test_a_constant_rate_falls_in_the_last_share_and_can_go_on_for_longer_until_then() -> None:
+def test_a_constant_rate_falls_in_the_last_share_and_can_go_on_for_longer_until_then():
     settings = PoseSettings(**SOME, decay_last=0.2, warm_up_steps=0)
     schedule = Schedule(settings)
     found = [schedule.rate(50, progress) for progress in (0.1, 0.8, 0.9, 1.0)]
@@ -87,13 +87,13 @@ def test_a_constant_rate_falls_in_the_last_share_and_can_go_on_for_longer_until_
         *(("input_px", 50), ("mosaic", 2.0)),
     ],
 )
-def test_settings_that_cannot_be_are_refused(name: str, value: object) -> None:
+def test_settings_that_cannot_be_are_refused(name, value):
     kind = DetectorSettings if name in ("input_px", "mosaic") else PoseSettings
     with pytest.raises(UsageError):
         kind(**(SOME | {name: value}))
 
 
-def test_settings_survive_their_file() -> None:
+def test_settings_survive_their_file():
     settings = PoseSettings(**SOME, curriculum="0.1..0.7", optimiser="muon", webcam=0.5)
     assert PoseSettings.from_json(settings.to_json()) == settings
     for wrong in ("[", "[]", '{"data": 3}', "[" * 10**5):
@@ -102,7 +102,7 @@ def test_settings_survive_their_file() -> None:
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf, 9.0])
-def test_a_diverging_loss_is_noticed(loss: float) -> None:
+def test_a_diverging_loss_is_noticed(loss):
     watch = DivergenceWatch(ignore_until_step=10)
     for step in range(60):
         watch.check(step, 2.0)
@@ -111,7 +111,7 @@ def test_a_diverging_loss_is_noticed(loss: float) -> None:
         watch.check(61, loss)
 
 
-def test_a_machine_that_is_taken_back_stops_a_training_as_ctrl_c_does() -> None:
+def test_a_machine_that_is_taken_back_stops_a_training_as_ctrl_c_does():
     heard: list[int] = []
     before = signal.getsignal(signal.SIGTERM)
     with stopping(lambda number, _: heard.append(number)):

@@ -1,7 +1,6 @@
 """Packs, parts, and the way over a rented machine."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,15 +8,13 @@ import pytest
 from livepose.cli import main
 from livepose.errors import DataError, UsageError
 from livepose.skeletons import COCO17, MPII16
-from livepose.training.data import People, parse_set
+from livepose.training.data import parse_set
 from livepose.training.pack import LIST, join_parts, read_pack, split_file, write_pack
 from livepose.training.settings import PackSettings
 from livepose.weights import load_network
 
 
-def test_a_pack_holds_the_same_people_with_keypoints_on_their_dots(
-    people: People, tmp_path: Path
-) -> None:
+def test_a_pack_holds_the_same_people_with_keypoints_on_their_dots(people, tmp_path):
     spec = parse_set(f"pack:{tmp_path / 'people.pack'}:2")
     assert write_pack(people, PackSettings(data=("a:b",), output=spec.annotations)) < 200_000
     with pytest.raises(DataError, match="made for coco17"):
@@ -33,7 +30,7 @@ def test_a_pack_holds_the_same_people_with_keypoints_on_their_dots(
             assert np.abs(before[y, x].astype(int) - after[new_y, new_x]).max() < 120
 
 
-def test_a_pack_keeps_within_its_size(people: People, tmp_path: Path) -> None:
+def test_a_pack_keeps_within_its_size(people, tmp_path):
     how = PackSettings(data=("a:b",), output=tmp_path / "people.pack")
     whole = write_pack(people, how)
     assert write_pack(people, replace(how, max_mb=0.8 * whole / 1e6)) < 0.8 * whole
@@ -42,7 +39,7 @@ def test_a_pack_keeps_within_its_size(people: People, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", ["missing", "changed", "no list", "short", "../../outside", ""])
-def test_broken_parts_are_refused_and_nothing_is_written(tmp_path: Path, harm: str) -> None:
+def test_broken_parts_are_refused_and_nothing_is_written(tmp_path, harm):
     file, folder = tmp_path / "weights.bin", tmp_path / "parts"
     file.write_bytes(b"0123456789" * 100)
     parts = split_file(file, folder, part_bytes=400)
@@ -65,7 +62,7 @@ def test_broken_parts_are_refused_and_nothing_is_written(tmp_path: Path, harm: s
 
 
 @pytest.mark.usefixtures("tiny_network")
-def test_pack_train_resume_export_join_and_load(data: str, tmp_path: Path) -> None:
+def test_pack_train_resume_export_join_and_load(data, tmp_path):
     packed, weights = str(tmp_path / "people.pack"), tmp_path / "joined.safetensors"
     parts = str(tmp_path / "parts")
     pack = ["train", "pack", "--data", data, "--output", packed, "--side-px", "64"]

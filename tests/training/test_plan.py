@@ -36,7 +36,7 @@ def rendered(people: People, plan: Plan) -> np.ndarray:
     return render_crops(people, plan.people, plan.windows_xyxy, plan.matrices, plan.input_hw)
 
 
-def test_a_row_of_a_plan_depends_on_seed_step_and_place_alone(people: People) -> None:
+def test_a_row_of_a_plan_depends_on_seed_step_and_place_alone(people):
     whole, part = (draw(people, count, 7, 1.0) for count in (12, 5))
     again = whole.rows(slice(0, 5))
     for name in list(whole.__dataclass_fields__)[1:]:
@@ -47,7 +47,7 @@ def test_a_row_of_a_plan_depends_on_seed_step_and_place_alone(people: People) ->
         assert not np.array_equal(whole.matrices, other.matrices)
 
 
-def test_the_curriculum_brings_rotation_and_occlusion(people: People) -> None:
+def test_the_curriculum_brings_rotation_and_occlusion(people):
     easy, hard = (draw(people, 200, 0, share, webcam=0.0) for share in (0.0, 1.0))
     assert (np.abs(easy.matrices[:, 0, 1]) < 1e-9).all()
     assert (easy.hole_xyxy == 0).all()
@@ -55,7 +55,7 @@ def test_the_curriculum_brings_rotation_and_occlusion(people: People) -> None:
     assert 0.1 < (hard.hole_xyxy > 0).any(axis=1).mean() < 0.3
 
 
-def test_mirroring_exchanges_left_and_right(people: People) -> None:
+def test_mirroring_exchanges_left_and_right(people):
     plain, mirrored = (draw(people, 6, 0, 0.5, flipped=share) for share in (0.0, 1.0))
     swapped = plain.heatmap_xy[:, list(COCO17.flip_permutation)]
     swapped[..., 0] = 23 - swapped[..., 0]
@@ -64,7 +64,7 @@ def test_mirroring_exchanges_left_and_right(people: People) -> None:
     assert np.abs(crops[0][:, :, ::-1].astype(int) - crops[1]).max() <= 2
 
 
-def test_a_webcam_cut_ends_the_image_and_knows_what_is_gone(people: People) -> None:
+def test_a_webcam_cut_ends_the_image_and_knows_what_is_gone(people):
     plan = draw(people, 200, webcam=1.0, rotated=0.0, flipped=0.0)
     cut = plan.windows_xyxy[:, 3] < people.windows_xyxy[plan.people, 3]
     assert cut.mean() > 0.9
@@ -82,8 +82,8 @@ def test_a_webcam_cut_ends_the_image_and_knows_what_is_gone(people: People) -> N
 
 @pytest.mark.parametrize("alignment", ALIGNMENTS)
 def test_training_and_use_agree_on_crops_and_on_where_a_keypoint_lies_in_the_heatmap(
-    people: People, alignment: str
-) -> None:
+    people, alignment
+):
     geometry = CropGeometry(alignment, (64, 48))
     plan = draw(people, len(people), geometry=geometry, **NOTHING)
     wanted = geometry.to_heatmap(people.xy, people.boxes_xyxy, heatmap_hw((64, 48)))
@@ -94,9 +94,7 @@ def test_training_and_use_agree_on_crops_and_on_where_a_keypoint_lies_in_the_hea
             assert np.array_equal(crop, cut_crops(people.image_bgr(row), matrix, (64, 48))[0])
 
 
-def test_crops_from_the_device_path_show_the_same_as_those_from_the_cpu_path(
-    people: People,
-) -> None:
+def test_crops_from_the_device_path_show_the_same_as_those_from_the_cpu_path(people):
     plan = draw(people, 30, 0, 1.0)
     cpu = rendered(people, plan)[..., ::-1].astype(np.float64)
     device = DeviceCrops(people, [(128, 96)], torch.device("cpu")).render(plan)
@@ -107,7 +105,7 @@ def test_crops_from_the_device_path_show_the_same_as_those_from_the_cpu_path(
 
 
 @pytest.mark.parametrize(("kind", "encode"), [("dark", encode_dark), ("standard", encode_standard)])
-def test_targets_are_those_of_the_heatmaps_room(kind: str, encode) -> None:
+def test_targets_are_those_of_the_heatmaps_room(kind, encode):
     xy = np.random.default_rng(0).uniform(4, 20, (3, 17, 2))
     wanted = encode(xy, np.ones((3, 17)), (32, 24), 1.0).targets
     found = target_maps(torch.from_numpy(xy), (32, 24), 1.0, kind).numpy()
@@ -116,7 +114,7 @@ def test_targets_are_those_of_the_heatmaps_room(kind: str, encode) -> None:
     np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
-def test_weights_draw_more_and_the_order_can_be_entered_anywhere() -> None:
+def test_weights_draw_more_and_the_order_can_be_entered_anywhere():
     order = PersonSampler(np.array([1.0] * 50 + [2.0] * 25), 3)
     drawn = np.bincount(order.people(0, 75 * 8), minlength=75)
     assert drawn[50:].mean() == pytest.approx(2 * drawn[:50].mean(), rel=0.05)

@@ -23,12 +23,12 @@ Train = Callable[..., int]
 
 
 @pytest.fixture
-def runs(tmp_path: Path) -> Path:
+def runs(tmp_path):
     return tmp_path / "runs"
 
 
 @pytest.fixture
-def train(data: str, runs: Path) -> Train:
+def train(data, runs):
     """``train(name, *more)`` begins a run; with ``--resume`` first it goes on with one."""
 
     def command(name: str, *more: str) -> int:
@@ -48,7 +48,7 @@ def as_bytes(state: object) -> bytes:
 
 
 @pytest.fixture
-def ctrl_c_after(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+def ctrl_c_after(monkeypatch):
     """Steps after which the user presses Ctrl-C, once each."""
     steps: set[int] = set()
     learn = TrainStep.step
@@ -68,9 +68,7 @@ MUON = "muon --relative-step 0.02 --decay-last 0.4 --size 64x32@2,64x64 --size-l
 
 
 @pytest.mark.parametrize("optimiser", ["adamw", MUON], ids=["adamw", "muon"])
-def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
-    train: Train, runs: Path, optimiser: str, ctrl_c_after: set[int]
-) -> None:
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(train, runs, optimiser, ctrl_c_after):
     options = ("--crops", "40", "--optimiser", *optimiser.split())
     assert train("whole", *options) == 0
     ctrl_c_after.update({3, 7})
@@ -83,8 +81,8 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
 
 
 def test_a_full_disk_is_one_sentence_and_keeps_the_checkpoint_before(
-    train: Train, runs: Path, ctrl_c_after: set[int], capsys: pytest.CaptureFixture[str]
-) -> None:
+    train, runs, ctrl_c_after, capsys
+):
     ctrl_c_after.add(1)
     assert train("full", "--crops", "8") == 130
     checkpoint = runs / "full" / "checkpoint.pt"
@@ -96,9 +94,7 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_checkpoint_before(
     assert train("full", "--resume") == 0
 
 
-def test_a_run_is_not_overwritten_and_a_resumed_one_does_not_change_what_is_learned(
-    train: Train, runs: Path
-) -> None:
+def test_a_run_is_not_overwritten_and_a_resumed_one_does_not_change_what_is_learned(train, runs):
     options = ("--crops", "8", "--loss", "mse", "--targets", "standard", "--sigma", "2")
     assert train("kept", *options) == 0
     assert train("kept", *options) == 2
@@ -110,9 +106,7 @@ def test_a_run_is_not_overwritten_and_a_resumed_one_does_not_change_what_is_lear
         assert train(f"from_{init.name}", "--crops", "4", "--init", str(init)) == 0
 
 
-def test_a_run_by_time_goes_on_with_its_schedule(
-    train: Train, runs: Path, monkeypatch: pytest.MonkeyPatch, ctrl_c_after: set[int]
-) -> None:
+def test_a_run_by_time_goes_on_with_its_schedule(train, runs, monkeypatch, ctrl_c_after):
     now_s, learn = [0.0], TrainStep.step
 
     def half_a_second(self: TrainStep, *given: object) -> object:
@@ -140,14 +134,7 @@ def test_a_run_by_time_goes_on_with_its_schedule(
     ],
     ids=["diverges", "no cuda", "uneven"],
 )
-def test_what_cannot_be_trained_is_one_sentence(
-    train: Train,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    wrong: tuple[str, ...],
-    code: int,
-    says: str,
-) -> None:
+def test_what_cannot_be_trained_is_one_sentence(train, capsys, monkeypatch, wrong, code, says):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     if "--batch" in wrong:
         monkeypatch.setattr(Processes, "join", lambda device: Processes(0, 2))
@@ -178,13 +165,8 @@ class Evil:
     ids=["text", "no weights", "a list", "other entries", "code", "other shapes"],
 )
 def test_a_file_that_holds_no_weights_or_no_checkpoint_is_one_sentence_and_runs_nothing(
-    train: Train,
-    runs: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    content: object,
-    says: str,
-) -> None:
+    train, runs, tmp_path, capsys, content, says
+):
     executed, file = tmp_path / "EXECUTED", tmp_path / "a.pt"
     assert train("spoiled", "--crops", "8") == 0
     holds = Evil(executed) if content is Evil else content
@@ -198,9 +180,7 @@ def test_a_file_that_holds_no_weights_or_no_checkpoint_is_one_sentence_and_runs_
     assert not executed.exists()
 
 
-def test_a_skeleton_of_ones_own_goes_through_training_into_the_weights(
-    train: Train, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_skeleton_of_ones_own_goes_through_training_into_the_weights(train, tmp_path, caplog):
     kept = [name for name in COCO17.keypoints if not name.endswith(("eye", "ear"))]
     own, weights = tmp_path / "body13.toml", tmp_path / "own.safetensors"
     pairs = [[name, name.replace("left", "right")] for name in kept if name.startswith("left")]
