@@ -4,7 +4,6 @@ import itertools
 import json
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,23 +38,14 @@ class Page:
 
     def run(self, script: str, *, by_hand: bool = False) -> Any:
         """The value of an expression, awaited; ``by_hand`` as if somebody had clicked."""
-        said = self.command(
-            "Runtime.evaluate",
-            expression=script,
-            returnByValue=True,
-            awaitPromise=True,
-            userGesture=by_hand,
-        )
+        how = {"returnByValue": True, "awaitPromise": True, "userGesture": by_hand}
+        said = self.command("Runtime.evaluate", expression=script, **how)
         assert "exceptionDetails" not in said, said["exceptionDetails"]
         return said["result"].get("value")
 
-    def wait(self, script: str, limit_s: float = 20.0) -> Any:
+    def wait(self, script: str) -> None:
         """Waits until an expression is true."""
-        end_s = time.perf_counter() + limit_s
-        while not (value := self.run(script)):
-            assert time.perf_counter() < end_s, self.run("document.body.innerText")
-            time.sleep(0.05)
-        return value
+        wait_for(lambda: self.run(script), 20.0)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Requests as nobody's browser would send them, to servers of the tests, and waiting for them."""
+"""Requests as nobody's browser would send them, bundles, and waiting for what happens."""
 
 import http.client
 import threading
@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from itertools import count
+
+from pythonosc.osc_bundle import OscBundle
 
 
 def get(port: int, path: str, headers: Mapping[str, str] = {}) -> tuple[int, dict, bytes]:
@@ -15,6 +17,11 @@ def get(port: int, path: str, headers: Mapping[str, str] = {}) -> tuple[int, dic
         answer = connection.getresponse()
         said = {name.lower(): value for name, value in answer.getheaders()}
         return answer.status, said, answer.read()
+
+
+def messages(data: bytes) -> dict[str, list]:
+    """The messages of an OSC bundle by address, read by python-osc."""
+    return {one.address: one.params for one in OscBundle(data)}
 
 
 def wait_for(true: Callable[[], object], limit_s: float = 5.0) -> None:

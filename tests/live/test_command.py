@@ -13,8 +13,7 @@ import fakes
 import numpy as np
 import pytest
 from fakes import make_pipeline
-from live.requests_ import get, wait_for
-from pythonosc.osc_bundle import OscBundle
+from live.requests_ import get, messages, wait_for
 from sources.loopback import free_port
 
 from livepose.cli import main
@@ -33,8 +32,7 @@ def test_one_command_sends_and_records_at_once(make_pipeline, clip, tmp_path, re
     url = f"osc://127.0.0.1:{receiver.getsockname()[1]}"
     words = ["--video", str(clip), "--send", url, "--json", str(tmp_path / "a")]
     assert main([*words, "--output", str(tmp_path / "out.mp4")]) == 0
-    bundles = [OscBundle(receiver.recv(65536)) for _ in range(30)]
-    said = [{one.address: one.params for one in bundle} for bundle in bundles]
+    said = [messages(receiver.recv(65536)) for _ in range(30)]
     assert [one["/livepose/frame"][0] for one in said] == list(range(30))
     assert said[-1]["/livepose/0/id"] == [1]
     assert len((tmp_path / "a").read_text().splitlines()) == 31
@@ -85,12 +83,6 @@ def test_a_wrong_live_output_is_a_usage_error_before_anything_is_loaded(
     assert said in capsys.readouterr().err
 
 
-def test_several_sources_send_to_ports_that_count_up(make_pipeline, clip, receiver):
-    url = f"udp://127.0.0.1:{receiver.getsockname()[1] - 1}?full"
-    assert main(["--video", str(clip), "--video", str(clip), "--send", url, "--no-window"]) == 0
-    assert "livepose" in json.loads(receiver.recv(65536))
-
-
 RUN = """
 import sys
 import pytest, fakes
@@ -129,8 +121,8 @@ def test_a_signal_finishes_every_output(tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
-def test_each_source_has_a_browser_view_and_what_all_refuse_is_summed(
-    make_pipeline, clip, caplog, monkeypatch
+def test_ports_of_several_sources_count_up_and_what_all_views_refuse_is_summed(
+    make_pipeline, clip, caplog, monkeypatch, receiver
 ):
     seen, health = [], free_port()
 
@@ -144,8 +136,10 @@ def test_each_source_has_a_browser_view_and_what_all_refuse_is_summed(
         return fakes.FakeRuntime()
 
     monkeypatch.setattr("livepose.pipeline.open_runtime", open_runtime)
-    words = ["--video", str(clip), "--video", str(clip), "--no-window"]
+    url = f"udp://127.0.0.1:{receiver.getsockname()[1] - 1}?full"
+    words = ["--video", str(clip), "--video", str(clip), "--send", url, "--no-window"]
     with caplog.at_level("INFO"):
         assert main([*words, "--serve", str(free_port()), "--health", str(health)]) == 0
+    assert "livepose" in json.loads(receiver.recv(65536))
     assert seen[:4] == [200, 403, 200, 403]
     assert b'livepose_refused_requests_total{reason="token"} 2\n' in seen[4]

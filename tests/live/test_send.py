@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from live.requests_ import repeating
-from pythonosc.osc_bundle import OscBundle
+from live.requests_ import messages, repeating
 from sinks.people import frame, poses
 from sources.loopback import free_port
 from websockets.exceptions import InvalidStatus
@@ -21,11 +20,6 @@ from livepose.sinks.jsonl import frame_json, make_header
 from livepose.skeletons import COCO17
 
 HEADER = make_header(source="camera 0", size_wh=(64, 48))
-
-
-def messages(data: bytes) -> dict[str, list]:
-    """The messages of a bundle by address, read by python-osc."""
-    return {one.address: one.params for one in OscBundle(data)}
 
 
 def test_an_osc_bundle_says_frame_ids_and_joints(receiver):

@@ -1,5 +1,6 @@
 """People that the tests of results make."""
 
+import fakes
 import numpy as np
 
 from livepose.frame import Frame
@@ -8,15 +9,7 @@ from livepose.skeletons import COCO17
 
 JOINTS = len(COCO17.keypoints)
 INDEX = {name: index for index, name in enumerate(COCO17.keypoints)}
-# A person who stands upright, 340 px from nose to ankles, facing the camera.
-STANDING_XY = np.array(
-    [
-        *((300, 60), (305, 55), (295, 55), (312, 60), (288, 60), (340, 120), (260, 120)),
-        *((350, 180), (250, 180), (355, 240), (245, 240), (325, 250), (275, 250)),
-        *((325, 325), (275, 325), (325, 400), (275, 400)),
-    ],
-    dtype=np.float64,
-)
+STANDING_XY = 16 * fakes.STANDING_XY  # 352 px from nose to ankles
 
 
 def people(keypoints_xy, ids=None, sigma_px=2.0, **more) -> Poses:
@@ -51,7 +44,7 @@ def bent(degrees: float, **places) -> np.ndarray:
     """The same with the left shank turned clockwise in the image."""
     turn = np.radians(degrees)
     x, y = STANDING_XY[INDEX["left_knee"]]
-    return but(left_ankle=(x - 75 * np.sin(turn), y + 75 * np.cos(turn)), **places)
+    return but(left_ankle=(x - 80 * np.sin(turn), y + 80 * np.cos(turn)), **places)
 
 
 def moved(keypoints_xy: np.ndarray, x: float) -> np.ndarray:

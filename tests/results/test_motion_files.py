@@ -79,7 +79,7 @@ def test_with_a_height_markers_are_in_metres_with_y_upwards(tmp_path):
     walk(TrcSink(tmp_path / "tall.trc", height_m=1.8), np.arange(10) / 25)
     header, names, _, _, xyz = read_trc(tmp_path / "tall_person1.trc")
     assert header["Units"] == "m"
-    body_px = 75 + 75 + 130  # shank, thigh, trunk
+    body_px = 80 + 80 + 128  # shank, thigh, trunk
     scale = 1.8 * (0.818 - 0.039) / body_px
     ankle = STANDING_XY[INDEX["left_ankle"]]
     expected = [scale * ankle[0], scale * (479.5 - ankle[1]), 0]
