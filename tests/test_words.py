@@ -1,23 +1,9 @@
 """The words: boxes, frames, poses, errors."""
 
-import json
-import math
-
 import numpy as np
-import pytest
 from people import made
 
 from livepose import boxes, errors
-from livepose.poses import Poses
-
-
-def two_people() -> Poses:
-    """Ids 3 and 7; the second lacks the nose."""
-    xy = np.random.default_rng(0).uniform(20, 100, (2, 17, 2))
-    xy[1, 0] = np.nan
-    poses = made(xy, ids=(3, 7), sigma_px=2.0)
-    poses.covariance_px2[..., 1, 1] *= 4
-    return poses
 
 
 def test_boxes_overlap_and_are_cut_as_on_paper():
@@ -35,17 +21,6 @@ def test_a_state_follows_from_position_and_score_and_the_edge_of_the_frame():
     words = people.in_frame((32, 24)).to_dict()["people"][0]["states"]
     assert words[:6] == ["seen", "missing", "weak", "outside", "seen", "seen"]
     assert people.to_dict()["people"][0]["states"][3] == "seen"
-
-
-def test_json_has_null_for_a_missing_keypoint_and_three_numbers_for_a_covariance():
-    people = json.loads(json.dumps(two_people().to_dict(), allow_nan=False))["people"]
-    assert [person["id"] for person in people] == [3, 7]
-    assert people[1]["keypoints"][0] is None
-    x, y, score, sigma_px = people[0]["keypoints"][0]
-    assert (x, y) == tuple(np.round(two_people().keypoints_xy[0, 0], 2))
-    assert 0 <= score <= 1 and sigma_px == pytest.approx(math.sqrt(10), abs=1e-3)
-    assert people[0]["covariance_px2"][0] == [4, 0, 16]
-    assert Poses.empty().to_dict() == {"people": []}
 
 
 def test_exit_codes_are_those_that_scripts_rely_on():

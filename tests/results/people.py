@@ -2,6 +2,7 @@
 
 import fakes
 import numpy as np
+from people import made
 
 from livepose.frame import Frame
 from livepose.poses import KeypointState, Poses
@@ -14,17 +15,9 @@ STANDING_XY = 16 * fakes.STANDING_XY  # 352 px from nose to ankles
 
 def people(keypoints_xy, ids=None, sigma_px=2.0, **more) -> Poses:
     """People with these keypoints (P, 17, 2), each keypoint off by ``sigma_px``."""
-    xy = np.asarray(keypoints_xy, dtype=np.float64).reshape(-1, JOINTS, 2)
-    count, known = len(xy), np.isfinite(xy).all(axis=2)
-    return Poses(
-        keypoints_xy=xy,
-        keypoint_scores=np.where(known, 0.8, 0.0),
-        boxes_xyxy=np.tile([200.0, 40.0, 400.0, 420.0], (count, 1)),
-        scores=np.full(count, 0.9),
-        track_ids=np.arange(1, count + 1) if ids is None else np.asarray(ids, np.int64),
-        covariance_px2=np.where(known[..., None, None], np.eye(2) * sigma_px**2, np.nan),
-        **more,
-    )
+    xy = np.reshape(keypoints_xy, (-1, JOINTS, 2))
+    box_xyxy = 200.0, 40.0, 400.0, 420.0
+    return made(xy, boxes_xyxy=box_xyxy, ids=ids, sigma_px=sigma_px).with_arrays(**more)
 
 
 def frame(index=0, time_s=None, size_wh=(640, 480)) -> Frame:
