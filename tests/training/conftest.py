@@ -22,48 +22,38 @@ def draw_person(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     image = rng.integers(0, 80, (*SIZE_WH[::-1], 3), dtype=np.uint8)
     xy = rng.uniform([20, 20], [100, 140], (17, 2))
     for index, point in enumerate(xy):
-        colour = tuple(int(v) for v in cv2.applyColorMap(np.uint8([[index * 15]]), 2)[0, 0])
-        cv2.circle(image, tuple(int(v) for v in point), 5, colour, -1)
+        colour = cv2.applyColorMap(np.uint8([[index * 15]]), 2)[0, 0].tolist()
+        cv2.circle(image, tuple(point.astype(int).tolist()), 5, colour, -1)
     return image, xy
 
 
-def annotation(identity: int, xy: np.ndarray) -> dict:
-    keypoints = np.concatenate([xy, np.full((17, 1), 2.0)], axis=1)
-    low, high = xy.min(axis=0) - 8, xy.max(axis=0) + 8
+def annotation(number: int, xy: np.ndarray) -> dict:
+    """The person of that image."""
+    low, wh = xy.min(axis=0) - 8, np.ptp(xy, axis=0) + 16
     return {
-        "id": identity,
-        "image_id": identity,
-        "category_id": 1,
-        "bbox": [*low.tolist(), *(high - low).tolist()],
-        "keypoints": keypoints.ravel().tolist(),
-        "num_keypoints": 17,
-        "area": float((high - low).prod()),
-        "label": "human",
-    }
-
-
-def coco_form(people: list[np.ndarray]) -> dict:
-    return {
-        "images": [
-            {"id": i, "file_name": f"{i}.png", "width": SIZE_WH[0], "height": SIZE_WH[1]}
-            for i in range(len(people))
-        ],
-        "annotations": [annotation(i, xy) for i, xy in enumerate(people)],
-        "categories": [{"id": 1, "name": "person", "keypoints": list(COCO17.keypoints)}],
+        **{"id": number, "image_id": number, "category_id": 1, "label": "human"},
+        **{"bbox": [*low.tolist(), *wh.tolist()], "area": float(wh.prod()), "num_keypoints": 17},
+        "keypoints": np.insert(xy, 2, 2.0, axis=1).ravel().tolist(),
     }
 
 
 @pytest.fixture
 def drawn_set(tmp_path):
     """A folder with images.zip and annotations.json."""
-    folder = tmp_path / "set"
+    folder, rng = tmp_path / "set", np.random.default_rng(0)
     folder.mkdir()
-    rng = np.random.default_rng(0)
-    drawn = [draw_person(rng) for _ in range(IMAGES)]
+    people, names = [], [f"{number}.png" for number in range(IMAGES)]
     with zipfile.ZipFile(folder / "images.zip", "w") as archive:
-        for index, (image, _) in enumerate(drawn):
-            archive.writestr(f"{index}.png", cv2.imencode(".png", image)[1].tobytes())
-    content = coco_form([xy for _, xy in drawn])
+        for number, name in enumerate(names):
+            image, xy = draw_person(rng)
+            archive.writestr(name, cv2.imencode(".png", image)[1].tobytes())
+            people.append(annotation(number, xy))
+    size = {"width": SIZE_WH[0], "height": SIZE_WH[1]}
+    content = {
+        "images": [{"id": n, "file_name": name, **size} for n, name in enumerate(names)],
+        "annotations": people,
+        "categories": [{"id": 1, "name": "person", "keypoints": list(COCO17.keypoints)}],
+    }
     (folder / "annotations.json").write_text(json.dumps(content))
     return folder
 

@@ -1,14 +1,12 @@
 """The parts of learning: losses, optimiser, schedule, watch, Gaussian maps."""
 
 import math
-import os
-import signal
 
 import pytest
 import torch
 
 from livepose.errors import DataError, LiveposeError, UsageError
-from livepose.training.loop import DivergenceWatch, Schedule, stopping
+from livepose.training.loop import DivergenceWatch, Schedule
 from livepose.training.optim import Muon
 from livepose.training.pose import mse_loss, softmax_loss, target_maps
 from livepose.training.settings import DetectorSettings, PoseSettings
@@ -109,12 +107,3 @@ def test_a_diverging_loss_is_noticed(loss):
     watch.check(60, 7.9)
     with pytest.raises(LiveposeError, match="step 61"):
         watch.check(61, loss)
-
-
-def test_a_machine_that_is_taken_back_stops_a_training_as_ctrl_c_does():
-    heard: list[int] = []
-    before = signal.getsignal(signal.SIGTERM)
-    with stopping(lambda number, _: heard.append(number)):
-        os.kill(os.getpid(), signal.SIGTERM)
-    assert heard == [signal.SIGTERM]
-    assert signal.getsignal(signal.SIGTERM) is before

@@ -4,7 +4,6 @@ import io
 import json
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +18,6 @@ from livepose.training.train_step import Processes, TrainStep
 from livepose.weights import read_card
 
 pytestmark = pytest.mark.usefixtures("tiny_network")
-Train = Callable[..., int]
 
 
 @pytest.fixture
@@ -41,37 +39,34 @@ def train(data, runs):
     return command
 
 
-def as_bytes(state: object) -> bytes:
+def as_bytes(state):
     file = io.BytesIO()
     torch.save(state, file)
     return file.getvalue()
 
 
 @pytest.fixture
-def ctrl_c_after(monkeypatch):
-    """Steps after which the user presses Ctrl-C, once each."""
-    steps: set[int] = set()
-    learn = TrainStep.step
+def stopped_in(monkeypatch):
+    """Steps in whose middle a signal comes, once each."""
+    signals, learn = {}, TrainStep.step
 
-    def step(self: TrainStep, batch: object, step: int, *more: float) -> object:
-        learned = learn(self, batch, step, *more)
-        if step + 1 in steps:
-            steps.remove(step + 1)
-            os.kill(os.getpid(), signal.SIGINT)
-        return learned
+    def step(self, batch, step, *more):
+        if step + 1 in signals:
+            os.kill(os.getpid(), signals.pop(step + 1))
+        return learn(self, batch, step, *more)
 
     monkeypatch.setattr(TrainStep, "step", step)
-    return steps
+    return signals
 
 
 MUON = "muon --relative-step 0.02 --decay-last 0.4 --size 64x32@2,64x64 --size-last 64x64"
 
 
 @pytest.mark.parametrize("optimiser", ["adamw", MUON], ids=["adamw", "muon"])
-def test_a_resumed_run_ends_where_an_uninterrupted_one_does(train, runs, optimiser, ctrl_c_after):
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(train, runs, optimiser, stopped_in):
     options = ("--crops", "40", "--optimiser", *optimiser.split())
     assert train("whole", *options) == 0
-    ctrl_c_after.update({3, 7})
+    stopped_in.update({3: signal.SIGINT, 7: signal.SIGTERM})
     assert train("parts", *options, "--workers", "2") == 130
     assert train("parts", "--resume", "--workers", "3") == 130
     assert train("parts", "--resume") == 0
@@ -81,9 +76,9 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(train, runs, optimis
 
 
 def test_a_full_disk_is_one_sentence_and_keeps_the_checkpoint_before(
-    train, runs, ctrl_c_after, capsys
+    train, runs, stopped_in, capsys
 ):
-    ctrl_c_after.add(1)
+    stopped_in[1] = signal.SIGHUP
     assert train("full", "--crops", "8") == 130
     checkpoint = runs / "full" / "checkpoint.pt"
     kept = checkpoint.read_bytes()
@@ -106,7 +101,7 @@ def test_a_run_is_not_overwritten_and_a_resumed_one_does_not_change_what_is_lear
         assert train(f"from_{init.name}", "--crops", "4", "--init", str(init)) == 0
 
 
-def test_a_run_by_time_goes_on_with_its_schedule(train, runs, monkeypatch, ctrl_c_after):
+def test_a_run_by_time_goes_on_with_its_schedule(train, runs, monkeypatch, stopped_in):
     now_s, learn = [0.0], TrainStep.step
 
     def half_a_second(self: TrainStep, *given: object) -> object:
@@ -115,7 +110,7 @@ def test_a_run_by_time_goes_on_with_its_schedule(train, runs, monkeypatch, ctrl_
 
     monkeypatch.setattr(TrainStep, "step", half_a_second)
     monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: now_s[0]))
-    ctrl_c_after.add(3)
+    stopped_in[3] = signal.SIGINT
     assert train("timed", "--budget-minutes", "0.05") == 130
     assert read_checkpoint(runs / "timed")["elapsed_s"] == pytest.approx(1.5)
     assert train("timed", "--resume") == 0
