@@ -1,5 +1,6 @@
 """Files that are written: of whole lines, whole or not at all, one for each frame."""
 
+import errno
 import io
 import math
 import os
@@ -16,6 +17,7 @@ from livepose.poses import Poses
 from livepose.sinks.sink import Sink, check_file, check_folder, is_device, written
 
 _UNITS = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_READER_PATIENCE_S = 20.0
 Rotation = tuple[float, float]
 """How many bytes, and for how many seconds, are written before a file is put aside."""
 
@@ -28,6 +30,10 @@ class OutputFile(io.FileIO):
 
     failure: OSError | None = None
 
+    def __init__(self, file: int | Path, mode: str, closefd: bool = True) -> None:
+        is_pipe = isinstance(file, Path) and file.is_fifo()
+        super().__init__(file, mode, closefd, _opened_pipe if is_pipe else None)
+
     def write(self, data: Any) -> int:
         """Writes all of it; raises the failure once."""
         rest = memoryview(data)
@@ -38,6 +44,20 @@ class OutputFile(io.FileIO):
             self.failure = error
             raise
         return len(data)
+
+
+def _opened_pipe(path: str, flags: int) -> int:
+    """Waits for the reader of a pipe, but not forever: that could not be interrupted."""
+    until_s = time.monotonic() + _READER_PATIENCE_S
+    while True:
+        try:
+            opened = os.open(path, flags | os.O_NONBLOCK)
+            os.set_blocking(opened, True)
+            return opened
+        except OSError as error:
+            if error.errno != errno.ENXIO or time.monotonic() > until_s:
+                raise
+            time.sleep(0.05)
 
 
 def parse_rotation(text: str) -> Rotation:

@@ -31,6 +31,7 @@ _REASONS = {
     errno.EEXIST: "it is a file; expected a folder",
     errno.ENOENT: "the folder {0.parent} does not exist; create it first",
     errno.ENOTDIR: "{0.parent} is not a folder",
+    errno.ENXIO: "nobody reads this pipe; start its reader first",
 }
 
 
@@ -107,7 +108,7 @@ def check_outputs(
         with written(path):
             if not (overwrite or option in rotated):
                 refuse_existing(path)
-            if not path.is_dir():
+            if not path.is_dir() or path.suffix.lower() in _FORMATS:
                 check_file(path, overwrite=True)
 
 

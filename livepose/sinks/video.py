@@ -20,7 +20,7 @@ from livepose.poses import Poses
 from livepose.sinks.files import OutputFile
 from livepose.sinks.sink import Sink, check_file, sink_error, video_format
 from livepose.sources.frames import av
-from livepose.sources.video import start_of
+from livepose.sources.video import matroska_end_s, start_of
 
 _TICKS_PER_S = 90_000
 _KEY_FRAME_EVERY_S = 1.0
@@ -29,11 +29,12 @@ _PLAIN_RATE_HZ = 30
 _BT709 = 1
 _ENCODER = {
     "preset": "veryfast",
-    "crf": "20",
+    "crf": "22",
     # Without B-frames the first time in the file is the first time of the image.
     "bf": "0",
     "forced-idr": "1",
-    "x264-params": "colorprim=bt709:transfer=bt709:colormatrix=bt709",
+    # mbtree reads memory that it never wrote: the same images would give other files.
+    "x264-params": "colorprim=bt709:transfer=bt709:colormatrix=bt709:mbtree=0",
 }
 
 _COPIED: dict[str, frozenset[str]] = {
@@ -253,6 +254,8 @@ class _Sound:
             if stream.duration is not None and stream.start_time is not None:
                 end = (stream.start_time + stream.duration) * stream.time_base - self._start
                 return float(end)
+            if (end_s := matroska_end_s(stream)) is not None:
+                return end_s - float(self._start)
         return float(self._input.duration) / 1e6 - self._skipped_s if self._input.duration else None
 
     def close(self) -> None:

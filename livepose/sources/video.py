@@ -272,14 +272,19 @@ def _best_stream(container: Any, name: str) -> Any:
 def _promised_s(stream: Any, container: Any) -> float | None:
     """Length of the image where the header can be trusted.
 
-    MP4's header counts each frame, and Matroska writers note the length of each stream when they
-    finish. The frame count in an AVI header is often wrong, raw streams have none.
+    MP4's header counts each frame. The frame count in an AVI header is often wrong, raw streams
+    have none.
     """
     if "mp4" in container.format.name:
         return _length_s(stream, container) if stream.frames else None
-    clock = stream.metadata.get("DURATION", "") if "matroska" in container.format.name else ""
+    end_s = matroska_end_s(stream) if "matroska" in container.format.name else None
+    return None if end_s is None else end_s - float(start_of(stream) or 0)
+
+
+def matroska_end_s(stream: Any) -> float | None:
+    """When a stream ends, as writers of Matroska note it when they finish; None where none did."""
     try:
-        hours, minutes, seconds = clock.split(":")
+        hours, minutes, seconds = stream.metadata.get("DURATION", "").split(":")
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
     except ValueError:
         return None

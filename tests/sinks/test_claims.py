@@ -97,6 +97,9 @@ def test_the_input_is_protected_by_every_name_it_has(tmp_path):
         with pytest.raises(UsageError, match="is the input itself"):
             check_outputs({"--json": tmp_path / name}, [video], overwrite=True)
     assert video.read_bytes() == b"clip"
+    (tmp_path / "x.mp4").mkdir()
+    with pytest.raises(SinkError, match="it is a folder; expected a file name"):
+        check_outputs({"--output": tmp_path / "x.mp4"})
 
 
 def test_rotated_files_have_a_header_each_and_together_every_frame(tmp_path):

@@ -1,5 +1,9 @@
 """Recordings: exact times, the input's sound, and something playable whatever happens."""
 
+import os
+import subprocess
+import sys
+
 import av
 import numpy as np
 import pytest
@@ -9,6 +13,7 @@ from sources.drawn import write_video
 from livepose.errors import SinkError, UsageError
 from livepose.frame import Frame
 from livepose.poses import Poses
+from livepose.sinks import files
 from livepose.sinks.video import VideoSink
 from livepose.sources import open_video
 
@@ -136,10 +141,34 @@ def test_sound_that_browsers_do_not_play_becomes_aac(tmp_path, name, codec, star
     assert times_of(tmp_path / "b.mp4")[0] == pytest.approx(0.0, abs=0.05)
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.avi"])
+def test_sound_that_is_longer_than_the_image_is_kept_to_its_end(tmp_path, name):
+    given = write_video(tmp_path / name, [k / 25 for k in range(10)], sound="aac", sound_to_s=3.0)
+    copy(given, tmp_path / "b.mp4")
+    assert sound_of(tmp_path / "b.mp4")[0][-1] > 2.9 and len(times_of(tmp_path / "b.mp4")) == 10
+
+
 def noise(frames):
     rng = np.random.default_rng(1)
     for index in range(frames):
         yield Frame(rng.integers(0, 255, (96, 128, 3), np.uint8), index / 30, index)
+
+
+def moving_noise():
+    image_bgr = np.random.default_rng(0).integers(0, 255, (479, 853, 3), np.uint8)
+    for index in range(12):
+        yield Frame(np.roll(image_bgr, index, 0), index / 25, index)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc fills memory on request")
+def test_the_same_images_give_the_same_file_whatever_lies_in_memory(tmp_path):
+    made, code = [], "from sinks.test_video_output import *; write(sys.argv[1], moving_noise())"
+    for byte in ("1", "3"):
+        command = [sys.executable, "-c", code, str(tmp_path / f"{byte}.mp4")]
+        changes = {"MALLOC_PERTURB_": byte, "PYTHONPATH": os.pathsep.join(sys.path)}
+        subprocess.run(command, check=True, env=os.environ | changes)
+        made.append((tmp_path / f"{byte}.mp4").read_bytes())
+    assert made[0] == made[1]
 
 
 def test_what_is_on_the_disk_when_a_run_is_killed_is_playable(tmp_path):
@@ -153,8 +182,8 @@ def test_what_is_on_the_disk_when_a_run_is_killed_is_playable(tmp_path):
     assert times_s[:150] == pytest.approx([k / 30 for k in range(150)], abs=1e-3)
 
 
-def test_a_full_disk_is_one_sentence_and_closing_is_quiet(tmp_path, capfd):
-    path = tmp_path / "a.mp4"
+def test_a_full_disk_or_a_pipe_without_a_reader_is_one_sentence(tmp_path, capfd, monkeypatch):
+    path, pipe = tmp_path / "a.mp4", tmp_path / "b.mp4"
     path.symlink_to("/dev/full")
     sink = VideoSink(path)
     with pytest.raises(SinkError, match="the disk is full; make room"):
@@ -162,6 +191,10 @@ def test_a_full_disk_is_one_sentence_and_closing_is_quiet(tmp_path, capfd):
             sink.write(one, NOBODY)
         sink.close()
     sink.close()
+    os.mkfifo(pipe)
+    monkeypatch.setattr(files, "_READER_PATIENCE_S", 0.1)
+    with pytest.raises(SinkError, match="nobody reads this pipe"):
+        write(pipe, noise(1))
     assert capfd.readouterr() == ("", "")
 
 

@@ -26,6 +26,7 @@ def write_video(
     images=None,
     sound: str | None = None,
     sound_from_s: float = 0.0,
+    sound_to_s: float | None = None,
     options: dict[str, str] | None = None,
     container: dict[str, str] | None = None,
     aspect: Fraction | None = None,
@@ -52,7 +53,7 @@ def write_video(
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
         if track is not None:
-            _write_sine(output, track, sound_from_s, times_s[-1])
+            _write_sine(output, track, sound_from_s, sound_to_s or times_s[-1])
     return path
 
 

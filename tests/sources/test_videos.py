@@ -21,7 +21,7 @@ from livepose.sources import Excerpt, VideoSource, open_source, open_video
 from livepose.sources.frames import HLG, PQ, to_sdr
 
 
-@pytest.mark.parametrize(("name", "begins_s"), [("a.mp4", 0), ("a.ts", 10)])
+@pytest.mark.parametrize(("name", "begins_s"), [("a.mp4", 0), ("a.ts", 10), ("a.mkv", 10)])
 def test_irregular_times_are_those_of_the_file_wherever_it_begins(tmp_path, name, begins_s):
     times_s = [0.0, 0.04, 0.2, 0.24, 1.7, 1.75]
     frames = frames_of(write_video(tmp_path / name, [begins_s + time_s for time_s in times_s]))
