@@ -83,16 +83,14 @@ class DynamicBatching:
     @contextmanager
     def client(self) -> Iterator[None]:
         """Inside the block there is one more who may ask."""
-        self._clients_are(+1)
+        with self._changed:
+            self._clients += 1
         try:
             yield
         finally:
-            self._clients_are(-1)
-
-    def _clients_are(self, more: int) -> None:
-        with self._changed:
-            self._clients += more
-            self._changed.notify_all()
+            with self._changed:
+                self._clients -= 1
+                self._changed.notify_all()
 
     def __call__(self, work: Callable[..., Sequence[Answer]], *asked: Any) -> Answer:
         """The answer of ``work``, which takes a list for each of these arguments; waits for it.

@@ -46,7 +46,6 @@ class Summary:
     """What was played."""
 
     frames: int = 0
-    people: int = 0
     dropped: int = 0
     duration_s: float = 0.0
     dropped_work: list[str] = field(default_factory=list)
@@ -61,18 +60,8 @@ class Summary:
 class Player:
     """Plays one source to its end, to q, or to Ctrl-C; whatever was written stays whole.
 
-    Parameters
-    ----------
-    pipeline, source
-        What finds people, and in what.
-    sinks
-        What is written; they are closed when the playing ends, however it ends.
-    window
-        Where it is shown; None plays without a window.
-    style
-        How people are drawn.
-    progress
-        Told every frame with its poses and the frames per second.
+    The sinks are closed when the playing ends, however it ends. ``progress`` is told every frame
+    with its poses and the frames per second.
     """
 
     def __init__(
@@ -83,13 +72,12 @@ class Player:
         window: Window | Tile | None = None,
         style: DrawingStyle | None = None,
         progress: Callable[[Frame, Poses, float], None] | None = None,
-        folder: Path | None = None,
     ) -> None:
         self.pipeline, self.source, self.window = pipeline, source, window
         self.live_sinks = [sink for sink in sinks if getattr(sink, "live", False)]
         self.sinks = [sink for sink in sinks if sink not in self.live_sinks]
         self._needs_drawing = window is not None or any(sink.needs_drawing for sink in sinks)
-        self.style, self.progress, self.folder = style or DrawingStyle(), progress, folder or Path()
+        self.style, self.progress = style or DrawingStyle(), progress
         self.export_threshold = 0.0
         """Keypoints that score less are missing in every output."""
         self.hud_shown = True
@@ -156,7 +144,6 @@ class Player:
     def _handle(self, frame: Frame, poses: Poses) -> None:
         self._ticks_s.append(time.perf_counter())
         self.summary.frames += 1
-        self.summary.people += len(poses)
         self.summary.dropped += frame.dropped
         told = above(poses, self.export_threshold)
         self._send(frame, told, None)
@@ -268,7 +255,7 @@ class Player:
                 case Command.QUIT:
                     self._stopped = True
                 case Command.SNAPSHOT:
-                    self._snapshot(drawn_bgr)
+                    _snapshot(drawn_bgr)
                 case Command.RECORD:
                     self._toggle_recording()
                 case Command.HUD:
@@ -299,21 +286,11 @@ class Player:
         estimator.method = DECODINGS[(current + 1) % len(DECODINGS)]
         logger.info(f"decoding: {estimator.method}")
 
-    def _snapshot(self, drawn_bgr: ImageBgr) -> None:
-        path = self._stamped(".png")
-        if cv2.imwrite(str(path), drawn_bgr):
-            logger.info(f"snapshot: {path}")
-        else:
-            logger.warning(f"snapshot: {path} could not be written")
-
-    def _stamped(self, suffix: str) -> Path:
-        return self.folder / f"livepose-{time.strftime('%Y%m%d-%H%M%S')}{suffix}"
-
     def _toggle_recording(self) -> None:
         if self._recording is not None:
             self._stop_recording()
             return
-        path = self._stamped(".mp4")
+        path = _stamped(".mp4")
         try:
             self._recording = VideoSink(path, from_first_frame=True)
         except (SinkError, UsageError) as error:  # the show goes on
@@ -337,21 +314,28 @@ class Player:
             logger.info("recording saved")
 
     def _close(self) -> None:
-        """Closes everything, also when closing one of them fails."""
+        """Closes everything; an error of one of them is raised in the end."""
         with ExitStack() as stack:
             if self.window is not None:
                 stack.callback(self.window.close)
-            stack.callback(close_all, (*self.sinks, *self.live_sinks))
+            for sink in reversed((*self.sinks, *self.live_sinks)):
+                stack.callback(sink.close)
             stack.callback(self._stop_recording)
             if self._writer is not None:
                 stack.callback(self._writer.close)
 
 
-def close_all(sinks: Sequence[Sink]) -> None:
-    """Closes every sink, also when closing one of them fails; that error is raised at the end."""
-    with ExitStack() as stack:
-        for sink in reversed(sinks):
-            stack.callback(sink.close)
+def _snapshot(drawn_bgr: ImageBgr) -> None:
+    path = _stamped(".png")
+    if cv2.imwrite(str(path), drawn_bgr):
+        logger.info(f"snapshot: {path}")
+    else:
+        logger.warning(f"snapshot: {path} could not be written")
+
+
+def _stamped(suffix: str) -> Path:
+    """In the working directory."""
+    return Path(f"livepose-{time.strftime('%Y%m%d-%H%M%S')}{suffix}")
 
 
 def mirrored(poses: Poses, width_px: int) -> Poses:

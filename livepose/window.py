@@ -135,7 +135,8 @@ class Tile:
     def __init__(self, part_bgr: ImageBgr, changed: threading.Event) -> None:
         self._part_bgr, self._changed = part_bgr, changed
         self._newest_bgr: deque[ImageBgr] = deque(maxlen=1)
-        self._commands: deque[Command] = deque()
+        self.commands: deque[Command] = deque()
+        """What the keys and the close button said."""
 
     def show(self, image_bgr: ImageBgr) -> None:
         """Hands over an image; of several that nobody came to show, the newest is shown."""
@@ -149,15 +150,11 @@ class Tile:
 
     def poll(self) -> list[Command]:
         """What the user asked for since the last call, oldest first."""
-        return [self._commands.popleft() for _ in range(len(self._commands))]
+        return [self.commands.popleft() for _ in range(len(self.commands))]
 
     def close(self) -> None:
         """Says that nothing more comes."""
         self._hand_over(captioned(np.zeros_like(self._part_bgr), "ended"))
-
-    def ask(self, commands: list[Command]) -> None:
-        """In the screen's thread: what the keys and the close button said."""
-        self._commands.extend(commands)
 
     def refresh(self) -> bool:
         """In the screen's thread: puts what is new into its part; whether there was anything."""
@@ -196,7 +193,7 @@ class Screen:
                     window.show(self._mosaic_bgr)
                 commands = window.poll()
                 for tile in self.tiles:
-                    tile.ask(commands)
+                    tile.commands.extend(commands)
 
 
 def captioned(image_bgr: ImageBgr, line: str) -> ImageBgr:

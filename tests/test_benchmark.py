@@ -1,6 +1,7 @@
 """The benchmark measures what it says, and tells what became slower from what only trembles."""
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -87,17 +88,22 @@ def test_a_part_of_a_video_is_measured_from_the_command_line(make_pipeline, shar
 
 
 @pytest.mark.parametrize(
-    "words", [["--video", "a", "--people", "2"], ["--image", "a.jpg"], ["a.mp4", "b.mp4"]]
+    "words",
+    [["--video", "a", "--people", "2"], ["--image", "a.jpg"], ["a.mp4", "b.mp4"], ["--json"]],
 )
 def test_what_cannot_be_measured_is_a_wrong_use(words):
     assert main(["--benchmark", *words]) == 2
 
 
-def test_the_command_saves_its_figures(make_pipeline, tmp_path, capsys):
-    path = tmp_path / "figures.json"
-    assert main(["--benchmark", "--people", "1", "--frames", "20", "--json", str(path)]) == 0
-    figures = json.loads(path.read_text())
-    assert figures["bottleneck"] in " ".join(capsys.readouterr().out.split())
+@pytest.mark.parametrize("name", ["figures.json", "-"])
+def test_figures_go_to_a_file_or_alone_to_stdout(
+    make_pipeline, tmp_path, monkeypatch, capsys, name
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(["--benchmark", "--people", "1", "--frames", "20", "--json", name]) == 0
+    printed = capsys.readouterr().out
+    figures = json.loads(printed if name == "-" else Path(name).read_text())
+    assert figures["bottleneck"] in " ".join(printed.split())
     assert set(figures["machine"]) >= {"processor", "device", "runtime", "versions"}
     assert figures["spread"]["fps"]["count"] == 10
     stages = {"detect", "track", "crop", "network", "decode", "smooth", "draw"}

@@ -91,21 +91,27 @@ def test_space_pauses_until_space(make_pipeline):
     assert window.polls >= 4 + 4
 
 
-def test_keys_take_snapshots_and_recordings_and_cycle_the_decoding(make_pipeline, tmp_path, said):
+def test_keys_take_snapshots_and_recordings_and_cycle_the_decoding(
+    make_pipeline, tmp_path, monkeypatch, said
+):
+    monkeypatch.chdir(tmp_path)
     keys = {number: [Command.DECODING] for number in (1, 2, 3)}
     keys |= {2: [Command.SNAPSHOT, Command.RECORD, Command.DECODING], 8: [Command.RECORD]}
     window = FakeWindow(keys)
-    Player(make_pipeline(), walking(12, live=True), window=window, folder=tmp_path).play()
+    Player(make_pipeline(), walking(12, live=True), window=window).play()
     decodings = [line for line in said if line.startswith("decoding")]
     assert decodings == ["decoding: argmax", "decoding: shift", "decoding: dark"]
     assert len(list(tmp_path.glob("livepose-*.png"))) == 1
     assert frames_of(next(tmp_path.glob("livepose-*.mp4"))) == 6
 
 
-def test_r_where_nothing_can_be_written_is_said_and_the_show_goes_on(make_pipeline, tmp_path, said):
-    window, folder = FakeWindow({2: [Command.RECORD]}), tmp_path / "missing"
-    player = Player(make_pipeline(), walking(6, live=True), window=window, folder=folder)
-    assert player.play().frames == 6
+def test_r_where_nothing_can_be_written_is_said_and_the_show_goes_on(
+    make_pipeline, tmp_path, monkeypatch, said
+):
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+    window = FakeWindow({2: [Command.RECORD]})
+    assert Player(make_pipeline(), walking(6, live=True), window=window).play().frames == 6
     assert said[-1].startswith("no recording: cannot write")
 
 

@@ -10,6 +10,8 @@ from typing import Literal
 from livepose.errors import SourceError, UsageError
 from livepose.sources import FoundSource
 
+Kind = Literal["video", "images"]
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -19,7 +21,7 @@ class Job:
     """The video, or the folder of the images."""
     name: str
     """Below the output folder: ``clip``, or ``monday/clip`` where two clips have one name."""
-    kind: Literal["video", "images"]
+    kind: Kind
     paths: tuple[str, ...]
     size: int
     """Bytes."""
@@ -28,35 +30,29 @@ class Job:
 
 def make_jobs(found: Iterable[FoundSource]) -> list[Job]:
     """The jobs, in the order of their first file; SourceError when there is none."""
-    groups: dict[Path, list[Path]] = {}
-    kinds: dict[Path, Literal["video", "images"]] = {}
+    groups: dict[tuple[Path, Kind], list[Path]] = {}
     for one in found:
-        if one.kind is not None:
-            is_video = one.kind == "video"
-            key = one.path if is_video else one.path.parent
-            groups.setdefault(key, []).append(one.path)
-            kinds[key] = "video" if is_video else "images"
+        if one.kind == "video":
+            groups[one.path, "video"] = [one.path]
+        elif one.kind is not None:
+            groups.setdefault((one.path.parent, "images"), []).append(one.path)
     if not groups:
         raise SourceError("there is neither a video nor an image; see the names left out above")
-    names = unique_names(list(groups))
-    return [
-        Job(
-            str(key),
-            names[key],
-            kinds[key],
-            tuple(map(str, paths)),
-            sum(_stat(path, "st_size") for path in paths),
-            max(_stat(path, "st_mtime_ns") for path in paths),
-        )
-        for key, paths in groups.items()
-    ]
+    names = unique_names([place for place, _ in groups])
+    jobs = []
+    for (place, kind), paths in groups.items():
+        sizes, times_ns = zip(*map(_size_and_mtime_ns, paths), strict=True)
+        files = tuple(map(str, paths))
+        jobs.append(Job(str(place), names[place], kind, files, sum(sizes), max(times_ns)))
+    return jobs
 
 
-def _stat(path: Path, what: str) -> int:
+def _size_and_mtime_ns(path: Path) -> tuple[int, int]:
     try:
-        return int(getattr(path.stat(), what))
+        status = path.stat()
     except OSError:  # it is told when its turn comes
-        return 0
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
 
 
 def unique_names(paths: Sequence[Path]) -> dict[Path, str]:

@@ -26,7 +26,7 @@ from livepose.errors import SourceError
 from livepose.frame import Frame, ImageBgr
 from livepose.machine import describe_machine, peak_memory_mb
 from livepose.pipeline import FRAMES_PREFETCHED, PosePipeline, Settings
-from livepose.sinks.sink import sink_error
+from livepose.sinks.sink import written
 from livepose.sources import Excerpt, Source, open_source
 from livepose.sources.source import WHOLE
 from livepose.threads import prefetch
@@ -51,7 +51,8 @@ class BenchmarkSettings:
     people: int | None = None
     frames: int | None = None
     size_wh: tuple[int, int] = SCENE_WH
-    json_path: Path | None = None
+    json: str | Path | None = None
+    """Where the figures go; "-" is stdout, instead of the table."""
 
 
 @dataclass(slots=True)
@@ -81,13 +82,15 @@ class Result:
 def run_benchmark(settings: Settings, asked: BenchmarkSettings) -> None:
     """Measures, prints the table on stdout, and saves the JSON."""
     result = measure(PosePipeline(settings, offline=True), asked)
+    figures = json.dumps(asdict(result), indent=2)
+    if asked.json == "-":
+        print(figures)
+        return
     print_table(result)
-    if (path := asked.json_path) is not None:
-        try:
-            path.write_text(json.dumps(asdict(result), indent=2) + "\n")
-        except OSError as error:
-            raise sink_error(path, error) from error
-        logger.info(f"figures saved to {path}")
+    if asked.json is not None:
+        with written(Path(asked.json)):
+            Path(asked.json).write_text(f"{figures}\n")
+        logger.info(f"figures saved to {asked.json}")
 
 
 def measure(pipeline: PosePipeline, asked: BenchmarkSettings) -> Result:

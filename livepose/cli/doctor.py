@@ -69,10 +69,8 @@ def _numba() -> Found:
     numba.njit(lambda values: values + values)(np.ones(3))
     from livepose.drawing._kernels import paint_capsules
 
-    found, cache = (
-        f"{numba.__version__} with NumPy {np.__version__}",
-        paint_capsules.stats.cache_path,
-    )
+    found = f"{numba.__version__} with NumPy {np.__version__}"
+    cache = paint_capsules.stats.cache_path
     if cache and _is_writable(Path(cache)):
         return f"{found}, compiles and keeps what it compiled", ""
     advice = f"export NUMBA_CACHE_DIR={Path(tempfile.gettempdir()) / 'numba'}"
