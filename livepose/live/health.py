@@ -84,8 +84,8 @@ def serve_health(
 ) -> Endpoint:
     """Answers ``/healthz`` and ``/metrics`` on loopback, until it is closed.
 
-    ``streams`` may grow later; ``refused`` are the refused requests of each other server, by
-    reason. A ``port`` of 0 takes a free one.
+    ``streams`` may grow later; ``refused`` are the refused requests of each view, by reason. A
+    ``port`` of 0 takes a free one.
     """
 
     def answer(request: Request) -> Response | None:
