@@ -19,31 +19,22 @@ JOINTS = 17
 TRUE = Calibration(tuple(np.linspace(-0.5, 0.3, JOINTS)), shape=SHAPE, height=-0.8, flat=0.4)
 
 
-def expected_sigma(covariance: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Along x and y each, as the module's formula says it."""
-    variance = np.trace(covariance, axis1=-2, axis2=-1) / 2
-    drawn = np.log(np.where(variance > 0, variance, 1.0)) / 2
-    log = np.array(TRUE.intercept) + TRUE.shape * drawn + TRUE.height * np.log(scores)
-    return np.exp(np.where(variance > 0, log, log + TRUE.flat))
-
-
-def invented(count: int = 6000, seed: int = 0) -> Sightings:
+def invented(count=6000):
     """Errors that really are as large as ``TRUE`` says, with tails as heavy as real ones have."""
-    random = np.random.default_rng(seed)
+    random, everybody = np.random.default_rng(0), np.arange(count)
     joint = random.integers(0, JOINTS, count)
     drawn, score = random.uniform(1.0, 3.0, count), random.uniform(0.1, 0.95, count)
     covariance = drawn[:, None, None] ** 2 * np.eye(2)
     covariance[::25] = np.nan
-    whole = np.full((count, JOINTS, 2, 2), np.nan)
-    whole[np.arange(count), joint] = covariance
-    sigma = expected_sigma(whole, np.repeat(score[:, None], JOINTS, 1))[np.arange(count), joint]
+    whole = np.repeat(covariance[:, None], JOINTS, axis=1)
+    sized = TRUE.apply(whole, np.repeat(score[:, None], JOINTS, axis=1))[everybody, joint]
     plain = random.normal(0, 1, (count, 2))
     heavy = np.log2(RADII[1] / RADII[0]) - 1
     scaled = RADII[0] * plain * np.hypot(*plain.T)[:, None] ** heavy
     return Sightings(
         joint=joint,
         image=random.integers(0, 100, count),
-        error=scaled * sigma[:, None],
+        error=scaled * np.sqrt(sized[:, :1, 0]),
         reach=np.full(count, 1000.0),
         covariance=covariance,
         score=score,
@@ -83,10 +74,11 @@ def test_a_covariance_keeps_its_shape_and_gets_the_size_of_the_error():
     scores = np.full((1, JOINTS), 0.5)
     scores[0, 2] = 0.0
     sized = TRUE.apply(covariance, scores)
-    sigma = expected_sigma(covariance, np.maximum(scores, 0.02))
     assert sized[0, 0, 0, 0] / sized[0, 0, 1, 1] == pytest.approx(4.0)
-    assert np.trace(sized[0, 0]) / 2 == pytest.approx(sigma[0, 0] ** 2)
-    np.testing.assert_allclose(sized[0, 1], sigma[0, 1] ** 2 * np.eye(2))  # flat: round
+    log = TRUE.intercept[0] + SHAPE * np.log(2.5) / 2 + TRUE.height * np.log(0.5)
+    assert np.trace(sized[0, 0]) / 2 == pytest.approx(np.exp(2 * log))
+    log = TRUE.intercept[1] + TRUE.height * np.log(0.5) + TRUE.flat
+    np.testing.assert_allclose(sized[0, 1], np.exp(2 * log) * np.eye(2))  # flat: round
     assert np.isnan(sized[0, 2]).all()
 
 

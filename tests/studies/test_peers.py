@@ -31,7 +31,8 @@ def heatmap_model(path: Path, keypoints: int = 17) -> Path:
 
 
 def test_a_heatmap_peer_goes_through_the_live_estimator(tmp_path):
-    peer = open_peer(f"onnx:{heatmap_model(tmp_path / 'tiny.xml')}")
+    path = heatmap_model(tmp_path / "tiny.xml")
+    peer = open_peer(f"onnx:{path}")
     assert isinstance(peer, PoseEstimator)
     assert peer.runtime.card.input_hw == (128, 96)
     crops = np.random.default_rng(0).integers(0, 255, (3, 128, 96, 3), np.uint8)
@@ -42,13 +43,8 @@ def test_a_heatmap_peer_goes_through_the_live_estimator(tmp_path):
     assert peer.runtime(crops[:0]).shape == (0, 17, 32, 24)
     assert peer.runtime.cost.params_m == pytest.approx(17 * 48 / 1e6)
     assert peer.runtime.cost.gflops == pytest.approx(17 * 48 * 32 * 24 / 1024**3)
-
-
-def test_a_card_beside_the_file_is_followed(tmp_path):
-    path = heatmap_model(tmp_path / "tiny.xml")
     path.with_suffix(".toml").write_text('input = "128x96"\nalignment = "udp"\ncolour = "bgr"\n')
-    peer = open_peer(f"onnx:{path}")
-    assert isinstance(peer, PoseEstimator)
+    peer = open_peer(f"onnx:{path}")  # follows the card that lies beside the file now
     assert (peer.geometry.alignment, peer.runtime.card.colour) == ("udp", "bgr")
 
 

@@ -77,25 +77,26 @@ def test_a_constant_rate_falls_in_the_last_share_and_can_go_on_for_longer_until_
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    "wrong",
     [
-        *(("size", "100x96"), ("size", "big"), ("relative_step", 0.02), ("decay_last", 2.0)),
-        *(("lr", -1.0), ("loss", "hinge"), ("samples", None), ("budget_minutes", 3.0)),
-        *(("data", ()), ("curriculum", "0..2"), ("alignment", "corner"), ("batch", 0)),
-        *(("input_px", 50), ("mosaic", 2.0)),
+        *({"size": "100x96"}, {"size": "big"}, {"relative_step": 0.02}, {"decay_last": 2.0}),
+        *({"lr": -1.0}, {"loss": "hinge"}, {"samples": None}, {"budget_minutes": 3.0}),
+        *({"data": ()}, {"curriculum": "0..2"}, {"alignment": "corner"}, {"batch": 0}),
+        *({"input_px": 50}, {"mosaic": 2.0}),
     ],
+    ids=str,
 )
-def test_settings_that_cannot_be_are_refused(name, value):
-    kind = DetectorSettings if name in ("input_px", "mosaic") else PoseSettings
+def test_settings_that_cannot_be_are_refused(wrong):
+    kind = DetectorSettings if wrong.keys() & {"input_px", "mosaic"} else PoseSettings
     with pytest.raises(UsageError):
-        kind(**(SOME | {name: value}))
+        kind(**SOME | wrong)
 
 
 def test_settings_survive_their_file():
     settings = PoseSettings(**SOME, curriculum="0.1..0.7", optimiser="muon", webcam=0.5)
     assert PoseSettings.from_json(settings.to_json()) == settings
     for wrong in ("[", "[]", '{"data": 3}', "[" * 10**5):
-        with pytest.raises((DataError, UsageError)):
+        with pytest.raises(DataError):
             PoseSettings.from_json(wrong)
 
 
