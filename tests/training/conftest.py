@@ -1,6 +1,7 @@
 """A small keypoint set, drawn: coloured dots as joints on noise."""
 
 import json
+import os
 import zipfile
 
 import cv2
@@ -12,6 +13,7 @@ from torch import nn
 from livepose.evaluation.dataset import Problems
 from livepose.skeletons import COCO17
 from livepose.training.data import parse_set, read_set
+from livepose.training.train_step import TrainStep
 
 IMAGES = 6
 SIZE_WH = (120, 160)
@@ -91,3 +93,17 @@ def tiny_network(monkeypatch):
     for place in ("training.pose", "weights.checkpoint"):
         build = lambda name, keypoints: TinyNetwork(keypoints)  # noqa: E731
         monkeypatch.setattr(f"livepose.{place}.build_network", build)
+
+
+@pytest.fixture
+def stopped_in(monkeypatch):
+    """Steps in whose middle a signal comes, once each."""
+    signals, learn = {}, TrainStep.step
+
+    def step(self, batch, step, *more):
+        if step + 1 in signals:
+            os.kill(os.getpid(), signals.pop(step + 1))
+        return learn(self, batch, step, *more)
+
+    monkeypatch.setattr(TrainStep, "step", step)
+    return signals

@@ -11,22 +11,15 @@ import pytest
 from livepose.errors import DataError, UsageError
 from livepose.evaluation.dataset import Problems
 from livepose.skeletons import COCO17, MPII16
-from livepose.training.data import (
-    People,
-    SetSpec,
-    join,
-    parse_set,
-    read_set,
-    teacher_weights,
-)
+from livepose.training.data import SetSpec, join, parse_set, read_set, teacher_weights
 
 
-def read(folder: Path, problems: Problems | None = None, mark: str = "") -> People:
+def read(folder, problems=None, mark=""):
     spec = parse_set(f"{folder / 'images.zip'}:{folder / 'annotations.json'}{mark}")
     return read_set(spec, COCO17, problems or Problems())
 
 
-def change(folder: Path, edit) -> None:
+def change(folder, edit):
     file = folder / "annotations.json"
     content = json.loads(file.read_text())
     edit(content)
@@ -39,15 +32,13 @@ def test_keypoints_are_mapped_by_name_and_others_are_left_out(drawn_set):
     assert (before.weights == 1).all()
     assert before.windows_xyxy[0].tolist() == [-0.5, -0.5, 119.5, 159.5]
 
-    def as_mpii(content: dict) -> None:
+    def as_mpii(content):
         content["categories"][0]["keypoints"] = list(MPII16.keypoints)
         for annotation in content["annotations"]:
-            coco = np.array(annotation["keypoints"]).reshape(17, 3)
-            rows = [
-                coco[COCO17.keypoints.index(name)] if name in COCO17.keypoints else [5, 5, 2]
-                for name in MPII16.keypoints
-            ]
-            annotation["keypoints"] = np.array(rows).ravel().tolist()
+            coco = np.array(annotation["keypoints"]).reshape(17, 3).tolist()
+            by_name = dict(zip(COCO17.keypoints, coco, strict=True))
+            rows = [by_name.get(name, [5, 5, 2]) for name in MPII16.keypoints]
+            annotation["keypoints"] = np.ravel(rows).tolist()
 
     change(drawn_set, as_mpii)
     after = read(drawn_set)
@@ -58,7 +49,7 @@ def test_keypoints_are_mapped_by_name_and_others_are_left_out(drawn_set):
 
 
 def test_a_human_label_comes_first_and_the_teacher_fills_the_gaps(drawn_set):
-    def with_teacher(content: dict) -> None:
+    def with_teacher(content):
         annotation = content["annotations"][0]
         annotation["keypoints"][0:3] = [0, 0, 0]
         annotation["teacher"] = [30.0, 40.0, 0.8] * 17
@@ -112,7 +103,7 @@ def test_bad_data_is_named_counted_and_skipped_or_refused(said, drawn_set, image
 
 
 def test_why_nobody_is_left_is_said(drawn_set):
-    def edit(content: dict) -> None:
+    def edit(content):
         for number, image in enumerate(content["images"]):
             image["file_name"] = f"img\\{number}.png"
 

@@ -8,8 +8,7 @@ from livepose.crops import ALIGNMENTS, CropGeometry, cut_crops
 from livepose.heatmaps import encode_dark, encode_standard
 from livepose.skeletons import COCO17
 from livepose.training.crops import DeviceCrops, changed, render_crops
-from livepose.training.data import People
-from livepose.training.plan import Augment, Plan, Planner, heatmap_hw, transform
+from livepose.training.plan import Augment, Planner, heatmap_hw, transform
 from livepose.training.pose import PersonSampler, target_maps
 
 GEOMETRY = CropGeometry("pixel_centre", (128, 96))
@@ -19,20 +18,12 @@ NOTHING = dict.fromkeys(
 )  # fmt: skip
 
 
-def draw(
-    people: People,
-    count: int,
-    step: int = 0,
-    curriculum: float = 0.0,
-    seed: int = 0,
-    geometry: CropGeometry = GEOMETRY,
-    **augment: float,
-) -> Plan:
+def draw(people, count, step=0, curriculum=0.0, seed=0, geometry=GEOMETRY, **augment):
     rows = np.arange(count) % len(people)
     return Planner(people, COCO17, Augment(**augment), seed).draw(rows, step, curriculum, geometry)
 
 
-def rendered(people: People, plan: Plan) -> np.ndarray:
+def rendered(people, plan):
     return render_crops(people, plan.people, plan.windows_xyxy, plan.matrices, plan.input_hw)
 
 

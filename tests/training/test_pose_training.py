@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import signal
 from pathlib import Path
 from types import SimpleNamespace
@@ -43,20 +42,6 @@ def as_bytes(state):
     file = io.BytesIO()
     torch.save(state, file)
     return file.getvalue()
-
-
-@pytest.fixture
-def stopped_in(monkeypatch):
-    """Steps in whose middle a signal comes, once each."""
-    signals, learn = {}, TrainStep.step
-
-    def step(self, batch, step, *more):
-        if step + 1 in signals:
-            os.kill(os.getpid(), signals.pop(step + 1))
-        return learn(self, batch, step, *more)
-
-    monkeypatch.setattr(TrainStep, "step", step)
-    return signals
 
 
 MUON = "muon --relative-step 0.02 --decay-last 0.4 --size 64x32@2,64x64 --size-last 64x64"
@@ -104,7 +89,7 @@ def test_a_run_is_not_overwritten_and_a_resumed_one_does_not_change_what_is_lear
 def test_a_run_by_time_goes_on_with_its_schedule(train, runs, monkeypatch, stopped_in):
     now_s, learn = [0.0], TrainStep.step
 
-    def half_a_second(self: TrainStep, *given: object) -> object:
+    def half_a_second(self, *given):
         now_s[0] += 0.5
         return learn(self, *given)
 
@@ -127,7 +112,6 @@ def test_a_run_by_time_goes_on_with_its_schedule(train, runs, monkeypatch, stopp
         (("--device", "cuda"), 5, "there is no CUDA device"),
         (("--batch", "3"), 2, "cannot be shared evenly by 2 processes"),
     ],
-    ids=["diverges", "no cuda", "uneven"],
 )
 def test_what_cannot_be_trained_is_one_sentence(train, capsys, monkeypatch, wrong, code, says):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -140,10 +124,10 @@ def test_what_cannot_be_trained_is_one_sentence(train, capsys, monkeypatch, wron
 class Evil:
     """Makes a file where it is unpickled."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file):
         self.file = file
 
-    def __reduce__(self) -> tuple[object, tuple[Path]]:
+    def __reduce__(self):
         return Path.touch, (self.file,)
 
 
@@ -159,7 +143,7 @@ class Evil:
     ],
     ids=["text", "no weights", "a list", "other entries", "code", "other shapes"],
 )
-def test_a_file_that_holds_no_weights_or_no_checkpoint_is_one_sentence_and_runs_nothing(
+def test_what_holds_no_weights_is_refused_and_runs_nothing(
     train, runs, tmp_path, capsys, content, says
 ):
     executed, file = tmp_path / "EXECUTED", tmp_path / "a.pt"
