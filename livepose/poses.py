@@ -282,17 +282,17 @@ class Poses:
             When the file cannot be written.
         """
         from livepose.results.tables import csv_rows
-        from livepose.sinks.files import write_whole
+        from livepose.sinks.files import write_output
         from livepose.sinks.images import save_image
         from livepose.sinks.sink import IMAGE_SUFFIXES
 
         path = Path(path)
         suffix = path.suffix.lower()
         if suffix == ".json":
-            write_whole(path, json.dumps(self.to_dict()))
+            write_output(path, json.dumps(self.to_dict()))
         elif suffix == ".csv":
             table = self.to_table()
-            write_whole(path, ",".join(table) + "\n" + csv_rows(table))
+            write_output(path, ",".join(table) + "\n" + csv_rows(table))
         elif suffix in IMAGE_SUFFIXES:
             save_image(path, self.plot(**how))
         else:

@@ -10,7 +10,7 @@ from typing import Any
 
 from livepose.batch.jobs import Job
 from livepose.errors import DataError
-from livepose.sinks.files import write_whole
+from livepose.sinks.files import write_output
 from livepose.sinks.jsonl import read_lines
 from livepose.sinks.sink import written
 
@@ -93,7 +93,7 @@ class Manifest:
     def close(self) -> None:
         """Leaves one line a source."""
         if self.path is not None and self._own:
-            write_whole(self.path, "".join(_line(self.entries[one]) for one in sorted(self._own)))
+            write_output(self.path, "".join(_line(self.entries[one]) for one in sorted(self._own)))
 
 
 def _line(entry: Entry) -> str:

@@ -15,7 +15,7 @@ from livepose.poses import Poses
 from livepose.results.angles import NAMES, AngleMeter
 from livepose.settings import HEIGHT_M, RATE_HZ, expected
 from livepose.sinks.annotations import MIDPOINTS
-from livepose.sinks.files import write_whole
+from livepose.sinks.files import write_output
 from livepose.sinks.sink import Sink, check_file, refuse_existing
 
 Floats = NDArray[np.float64]
@@ -72,7 +72,7 @@ class _MotionSink(Sink):
             even_s, even = resample(times_s, columns, rate_hz)
             path = self._of(track_id)
             if len(even_s):
-                write_whole(path, "\n".join(self._lines(path.name, even_s, even, rate_hz)) + "\n")
+                write_output(path, "\n".join(self._lines(path.name, even_s, even, rate_hz)) + "\n")
 
     def _of(self, track_id: int) -> Path:
         return self._path.with_name(f"{self._path.stem}_person{track_id}{self._path.suffix}")

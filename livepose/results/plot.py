@@ -15,7 +15,7 @@ from livepose.errors import DataError, UsageError
 from livepose.results.motion_files import LONGEST_GAP_S, median_rate_hz
 from livepose.results.reading import Results
 from livepose.results.tables import Table
-from livepose.sinks.files import as_utf8, write_whole
+from livepose.sinks.files import as_utf8, write_output
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -170,4 +170,4 @@ def save_page(figure: "Figure", path: Path, title: str = "livepose") -> None:
             f'<!doctype html><meta charset="utf-8"><title>{said}</title>\n'
             f'<img alt="{said}" style="max-width:100%" src="data:image/png;base64,{image}">\n'
         )
-    write_whole(path, data)
+    write_output(path, data)

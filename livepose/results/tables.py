@@ -14,9 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from livepose.errors import UsageError
 from livepose.frame import Frame, ImageBgr
+from livepose.kept import WholeFile
 from livepose.poses import KeypointState, Poses
 from livepose.results.angles import NAMES, AngleMeter, Angles
-from livepose.sinks.files import LineSink, Rotation, WholeFile, as_utf8
+from livepose.sinks.files import LineSink, Rotation, as_utf8
 from livepose.sinks.sink import Sink, check_file, written
 
 Array = NDArray[Any]
@@ -146,7 +147,8 @@ class ParquetSink(Sink):
         self._rows, self._path = _rows(angles), Path(path)
         self._waiting: list[Table] = []
         check_file(self._path, overwrite=overwrite)
-        self._file = WholeFile(self._path)
+        with written(self._path):
+            self._file = WholeFile(self._path)
         schema = self._as_arrow([_no_rows(angles)]).schema
         self._table: Any = self._arrow.parquet.ParquetWriter(self._file.file, schema)
 
@@ -166,7 +168,8 @@ class ParquetSink(Sink):
                     self._table.close()
         finally:
             self._table.is_open = False  # else it tries once more when it is forgotten
-            self._file.close()
+            with written(self._path):
+                self._file.close()
 
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, []

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.frame import Frame, ImageBgr
+from livepose.kept import WholeFile
 from livepose.poses import KeypointState, Poses
-from livepose.sinks.files import FolderSink, FrameNames, WholeFile, write_whole
-from livepose.sinks.sink import Sink, check_file, check_folder
+from livepose.sinks.files import FolderSink, FrameNames, write_output
+from livepose.sinks.sink import Sink, check_file, check_folder, written
 from livepose.skeletons import COCO17
 
 Floats = NDArray[np.float64]
@@ -50,9 +51,10 @@ class CocoSink(Sink):
     """
 
     def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
-        check_file(Path(path), overwrite=overwrite)
-        self._image_id = _ImageIds()
-        self._file, self._before = WholeFile(Path(path)), b"[\n"
+        self._path, self._image_id, self._before = Path(path), _ImageIds(), b"[\n"
+        check_file(self._path, overwrite=overwrite)
+        with written(self._path):
+            self._file = WholeFile(self._path)
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Adds the people of one frame."""
@@ -69,13 +71,14 @@ class CocoSink(Sink):
                 "score": round(float(np.nan_to_num(person.scores[0])), 6),
                 "bbox": [round(value, 3) for value in (left, top, right - left, bottom - top)],
             }
-            self._file.write(self._before + json.dumps(record, allow_nan=False).encode())
+            with written(self._path):
+                self._file.file.write(self._before + json.dumps(record, allow_nan=False).encode())
             self._before = b",\n"
 
     def close(self) -> None:
         """Puts the finished file in its place; a second call does nothing."""
-        with closing(self._file):
-            self._file.write(b"[]\n" if self._before == b"[\n" else b"\n]\n")
+        with written(self._path), closing(self._file):
+            self._file.file.write(b"[]\n" if self._before == b"[\n" else b"\n]\n")
 
 
 class _ImageIds:
@@ -148,7 +151,7 @@ class CocoDatasetSink(Sink):
             "annotations": self._annotations,
             "categories": [category],
         }
-        write_whole(path, json.dumps(document, allow_nan=False))
+        write_output(path, json.dumps(document, allow_nan=False))
 
 
 def _annotation(person: Poses, size_wh: tuple[int, int]) -> dict[str, Any]:
@@ -194,14 +197,14 @@ class YoloPoseSink(FolderSink):
         if not self._begun:
             self._begun = True
             check_folder(self._folder / "labels", overwrite=True)
-            write_whole(
+            write_output(
                 self._folder / "dataset.yaml",
                 "path: .\ntrain: images\nval: images\n"
                 f"kpt_shape: [{len(poses.skeleton.keypoints)}, 3]\n"
                 f"flip_idx: {list(poses.skeleton.flip_permutation)}\nnames:\n  0: person\n",
             )
         lines = "".join(f"{_yolo_line(person, frame.size_wh)}\n" for person in poses)
-        write_whole(self._folder / "labels" / f"{self._names(frame)}.txt", lines)
+        write_output(self._folder / "labels" / f"{self._names(frame)}.txt", lines)
 
 
 def _yolo_line(person: Poses, size_wh: tuple[int, int]) -> str:
@@ -231,7 +234,7 @@ class OpenPoseSink(FolderSink):
             for person in poses.in_source_pixels(frame.scale_xy)
         ]
         path = self._folder / f"{self._names(frame)}_keypoints.json"
-        write_whole(path, json.dumps({"version": 1.3, "people": people}, allow_nan=False))
+        write_output(path, json.dumps({"version": 1.3, "people": people}, allow_nan=False))
 
 
 def body_25(person: Poses) -> Floats:

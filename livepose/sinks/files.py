@@ -1,63 +1,21 @@
 """Files that are written: of whole lines, whole or not at all, one for each frame."""
 
-import errno
-import io
 import math
 import os
 import re
-import secrets
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from livepose.errors import UsageError
 from livepose.frame import Frame, ImageBgr
+from livepose.kept import OutputFile, write_whole
 from livepose.poses import Poses
-from livepose.sinks.sink import Sink, check_file, check_folder, is_device, written
+from livepose.sinks.sink import Sink, check_file, check_folder, written
 
 _UNITS = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_READER_PATIENCE_S = 20.0
 Rotation = tuple[float, float]
 """How many bytes, and for how many seconds, are written before a file is put aside."""
-
-
-class OutputFile(io.FileIO):
-    """A file that takes all of the data that is written, and nothing after a failure or its end.
-
-    So a muxer that could not write its last part cannot go back and note that all is well.
-    """
-
-    failure: OSError | None = None
-
-    def __init__(self, file: int | Path, mode: str, closefd: bool = True) -> None:
-        is_pipe = isinstance(file, Path) and file.is_fifo()
-        super().__init__(file, mode, closefd, _opened_pipe if is_pipe else None)
-
-    def write(self, data: Any) -> int:
-        """Writes all of it; raises the failure once."""
-        rest = memoryview(data)
-        try:
-            while rest and self.failure is None and not self.closed:
-                rest = rest[super().write(rest) :]
-        except OSError as error:
-            self.failure = error
-            raise
-        return len(data)
-
-
-def _opened_pipe(path: str, flags: int) -> int:
-    """Waits for the reader of a pipe, but not forever: that could not be interrupted."""
-    until_s = time.monotonic() + _READER_PATIENCE_S
-    while True:
-        try:
-            opened = os.open(path, flags | os.O_NONBLOCK)
-            os.set_blocking(opened, True)
-            return opened
-        except OSError as error:
-            if error.errno != errno.ENXIO or time.monotonic() > until_s:
-                raise
-            time.sleep(0.05)
 
 
 def parse_rotation(text: str) -> Rotation:
@@ -144,44 +102,10 @@ def _put_aside(path: Path) -> None:
             path.rename(target)
 
 
-class WholeFile:
-    """A file that appears under its name, whole, when it is closed.
-
-    Until then it has a new name beside that one, so that an earlier file is never half replaced,
-    and two runs do not write into one. After an error the earlier file stays. Devices and pipes
-    are written into.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = self._part = path
-        if not is_device(path):
-            self._part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.part")
-        with written(path):
-            self.file = OutputFile(self._part, "w" if self._part is path else "x")
-
-    def write(self, data: bytes) -> None:
-        """Adds to it."""
-        with written(self._path):
-            self.file.write(data)
-
-    def close(self) -> None:
-        """Gives the file its name; a second call does nothing."""
-        with written(self._path):
-            self.file.close()
-            if self._part is not self._path:
-                if self.file.failure is None:
-                    self._part.replace(self._path)
-                self._part.unlink(missing_ok=True)
-        self._part = self._path
-
-
-def write_whole(path: Path, data: str | bytes) -> None:
+def write_output(path: Path, data: str | bytes) -> None:
     """Writes a file, whole or not at all; SinkError when that fails."""
-    file = WholeFile(path)
-    try:
-        file.write(as_utf8(data) if isinstance(data, str) else data)
-    finally:
-        file.close()
+    with written(path):
+        write_whole(path, as_utf8(data) if isinstance(data, str) else data)
 
 
 class FrameNames:

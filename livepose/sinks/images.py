@@ -9,7 +9,7 @@ from livepose.drawing import contact_sheet, time_label
 from livepose.errors import SinkError, UsageError
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import Poses
-from livepose.sinks.files import FrameNames, as_utf8, write_whole
+from livepose.sinks.files import FrameNames, as_utf8, write_output
 from livepose.sinks.sink import IMAGE_SUFFIXES, Sink, check_file, check_folder, check_image_name
 
 _JPEG_QUALITY = 95
@@ -101,4 +101,4 @@ def save_image(path: Path, image_bgr: ImageBgr) -> None:
     good, data = cv2.imencode(path.suffix, np.ascontiguousarray(image_bgr), settings)
     if not good:  # WebP has 16383 px at most
         raise SinkError(f"cannot write {path}: its format does not take such an image")
-    write_whole(path, data.tobytes())
+    write_output(path, data.tobytes())

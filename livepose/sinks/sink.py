@@ -5,13 +5,13 @@ An output replaces nothing, unless that was asked for, and never an input. Light
 
 import errno
 import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from livepose.errors import SinkError, UsageError
+from livepose.kept import is_device
 from livepose.threads import Closable
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Sink(Closable):
         raise NotImplementedError
 
 
-def sink_error(path: Path, error: Exception) -> SinkError:
+def sink_error(path: Path, error: BaseException) -> SinkError:
     """The sentence for a failed write to ``path``."""
     said = getattr(error, "strerror", None) or error
     reason = _REASONS.get(getattr(error, "errno", None) or 0)
@@ -146,15 +146,6 @@ def _identity(path: Path) -> tuple[object, ...]:
         return (status.st_dev, status.st_ino)
     except OSError:
         return (str(path.resolve()),)
-
-
-def is_device(path: Path) -> bool:
-    """Whether there is something that is neither file nor folder, such as a pipe."""
-    try:
-        mode = path.stat().st_mode
-        return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
-    except OSError:  # a link to nothing
-        return False
 
 
 def check_image_name(path: Path) -> None:

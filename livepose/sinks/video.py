@@ -16,8 +16,8 @@ import numpy as np
 
 from livepose.errors import SinkError, UsageError
 from livepose.frame import Frame, ImageBgr
+from livepose.kept import OutputFile
 from livepose.poses import Poses
-from livepose.sinks.files import OutputFile
 from livepose.sinks.sink import Sink, check_file, sink_error, video_format
 from livepose.sources.frames import av
 from livepose.sources.video import matroska_end_s, start_of

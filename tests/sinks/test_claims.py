@@ -12,6 +12,7 @@ import pytest
 from sinks.people import frame, poses
 
 from livepose.errors import SinkError, UsageError
+from livepose.kept import write_whole
 from livepose.results.tables import CsvSink, ParquetSink
 from livepose.sinks.annotations import CocoDatasetSink, CocoSink, OpenPoseSink, YoloPoseSink
 from livepose.sinks.files import parse_rotation
@@ -142,6 +143,8 @@ def test_when_the_disk_fills_up_the_earlier_file_stays(tmp_path, name):
             sink.write(frame(index), poses(1))
         sink.close()
     sink.close()
+    with pytest.raises(TypeError):
+        write_whole(tmp_path / name, b"half", "no bytes")
     assert (tmp_path / name).read_text() == "[1]" and names_in(tmp_path) == [name]
 
 

@@ -13,7 +13,6 @@ from sources.drawn import write_video
 from livepose.errors import SinkError, UsageError
 from livepose.frame import Frame
 from livepose.poses import Poses
-from livepose.sinks import files
 from livepose.sinks.video import VideoSink
 from livepose.sources import open_video
 
@@ -192,7 +191,7 @@ def test_a_full_disk_or_a_pipe_without_a_reader_is_one_sentence(tmp_path, capfd,
         sink.close()
     sink.close()
     os.mkfifo(pipe)
-    monkeypatch.setattr(files, "_READER_PATIENCE_S", 0.1)
+    monkeypatch.setattr("livepose.kept._READER_PATIENCE_S", 0.1)
     with pytest.raises(SinkError, match="nobody reads this pipe"):
         write(pipe, noise(1))
     assert capfd.readouterr() == ("", "")
