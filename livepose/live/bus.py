@@ -38,19 +38,9 @@ _PATIENCE_S = 20.0
 
 
 def open_bus(url: str, header: Mapping[str, Any]) -> Sink:
-    """Opens what ``--send URL`` names.
+    """Opens what ``--send URL`` names; ``header`` is what receivers of JSON are told first.
 
-    Parameters
-    ----------
-    url : str
-        ``osc://HOST:PORT[?px]``, ``udp://HOST:PORT[?full]`` or ``ws://127.0.0.1:PORT[?full]``.
-    header : mapping
-        What receivers of JSON are told first.
-
-    Raises
-    ------
-    UsageError
-        When the address has another form, its host cannot be resolved, or its port is taken.
+    UsageError when the address has another form, its host cannot be resolved, or its port is taken.
     """
     to = BusAddress.parse(url)
     if to.scheme == "osc":
@@ -168,13 +158,9 @@ class OscPacker:
     """Makes a frame with its people into one bundle.
 
     A new id gets the lowest free slot. Somebody out of sight keeps it for a second, at the last
-    place and with score 0, so that who comes back finds it again.
-
-    Parameters
-    ----------
-    pixels : bool
-        Coordinates and sigmas in pixels; else x in widths, y in heights and sigma in widths of
-        the image, whose upper left corner is (0, 0).
+    place and with score 0, so that who comes back finds it again. Coordinates and sigmas are in
+    ``pixels``, or x in widths, y in heights and sigma in widths of the image, whose upper left
+    corner is (0, 0).
     """
 
     def __init__(self, *, pixels: bool = False) -> None:

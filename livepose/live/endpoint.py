@@ -142,9 +142,11 @@ class Endpoint(Closable):
         host, origin = one_header(request, "Host"), one_header(request, "Origin")
         if host is None or not self._is_own(host):
             return self.refuse("host", "this server does not have that name")
-        own = f"{self._scheme}://{host}"
-        near = not self._own_pages_only and urlsplit(origin or "").hostname in _LOOPBACK
-        if not (origin is None or near or (self._own_pages_only and origin == own)):
+        if self._own_pages_only:
+            welcome = origin in (None, f"{self._scheme}://{host}")
+        else:
+            welcome = origin is None or urlsplit(origin).hostname in _LOOPBACK
+        if not welcome:
             return self.refuse("origin", "pages of other servers may not connect")
         if self.clients >= _MOST_CLIENTS:
             return self.refuse("crowd", "too many connections", http.HTTPStatus.SERVICE_UNAVAILABLE)

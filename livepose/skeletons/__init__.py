@@ -69,13 +69,7 @@ class Skeleton:
 
 
 def from_dict(entries: Mapping[str, Any], what: str) -> Skeleton:
-    """The skeleton that the entries of a file describe; ``what`` names the file in errors.
-
-    Raises
-    ------
-    UsageError
-        Says which entry is missing or wrong.
-    """
+    """The skeleton that the entries of a file describe; UsageError, with ``what``, if none."""
 
     def want(holds: object, sentence: str) -> None:
         if not holds:
