@@ -1,10 +1,10 @@
 """People and frames that the tests of the sinks write."""
 
 import numpy as np
+from people import made
 
 from livepose.frame import Frame
 from livepose.poses import Poses
-from livepose.skeletons import COCO17
 
 
 def frame(index=0, time_s=0.0, size_wh=(64, 48), name=None, value=100) -> Frame:
@@ -13,18 +13,9 @@ def frame(index=0, time_s=0.0, size_wh=(64, 48), name=None, value=100) -> Frame:
 
 def poses(people=1, missing=()) -> Poses:
     """Keypoint k of person p lies at (10 + k + 100 p, 20 + k), with score 0.5 + k / 100."""
-    joints = len(COCO17.keypoints)
-    k = np.arange(joints, dtype=float)
-    xy = np.stack([np.stack([10 + k + 100 * p, 20 + k], axis=1) for p in range(people)])
-    scores = np.tile(0.5 + k / 100, (people, 1))
-    xy[:, list(missing)], scores[:, list(missing)] = np.nan, 0.0
-    covariance = np.tile(np.eye(2) * 4.0, (people, joints, 1, 1))
-    covariance[:, list(missing)] = np.nan
-    return Poses(
-        keypoints_xy=xy,
-        keypoint_scores=scores,
-        boxes_xyxy=np.array([[5.0 + 100 * p, 6, 45 + 100 * p, 66] for p in range(people)]),
-        scores=np.full(people, 0.9),
-        track_ids=np.arange(1, people + 1),
-        covariance_px2=covariance,
-    )
+    k, right = np.arange(17.0), 100.0 * np.arange(people)[:, None]
+    xy = np.stack(np.broadcast_arrays(10 + k + right, 20 + k), axis=2)
+    xy[:, list(missing)] = np.nan
+    boxes_xyxy = np.array([5.0, 6, 45, 66]) + right * [1, 0, 1, 0]
+    found = made(xy, 0.5 + k / 100, boxes_xyxy, sigma_px=2.0)
+    return found.with_arrays(scores=np.full(people, 0.9))
