@@ -69,7 +69,7 @@ class Skeleton:
 
 
 def from_dict(entries: Mapping[str, Any], what: str) -> Skeleton:
-    """The skeleton that the entries of the file ``what`` describe; UsageError says what is wrong."""
+    """The skeleton that the entries of the file ``what`` describe; UsageError if they cannot be."""
 
     def want(holds: object, sentence: str) -> None:
         if not holds:
