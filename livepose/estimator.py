@@ -1,6 +1,4 @@
-"""From boxes to keypoints: crop, network, decode. The one path that live, evaluation and
-benchmark share.
-"""
+"""From boxes to keypoints: crop, network, decode, for live use, evaluation and benchmark alike."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -37,12 +35,6 @@ class Estimates(NamedTuple):
     keypoints_xy: Floats
     keypoint_scores: Floats
     covariance_px2: Floats
-
-    def joined(self, others: "Estimates", are_others: NDArray[np.bool_]) -> "Estimates":
-        """These and others in one order, which ``are_others`` (P,) gives."""
-        order = np.argsort(np.argsort(are_others, kind="stable"))
-        pairs = zip(self, others, strict=True)
-        return Estimates(*(np.concatenate(pair)[order] for pair in pairs))
 
     def select(self, which: NDArray[Any]) -> "Estimates":
         """Those of the people at these indices."""

@@ -142,11 +142,11 @@ def cut_upright(image: Bytes, inverse: Floats, most: int, crop: Bytes) -> None:
 
 
 @kernel
-def sample(image: Bytes, x: float, y: float) -> tuple[float, float, float]:
-    """Blue, green and red at (x, y), bilinear; pixels outside are black."""
+def add_sample(image: Bytes, x: float, y: float, colour: Floats) -> None:
+    """Adds blue, green and red at (x, y), bilinear, to ``colour`` (3,); outside is black."""
     height, width = image.shape[0], image.shape[1] // 3
     if not (-1.0 < x < width and -1.0 < y < height):  # also for NaN
-        return 0.0, 0.0, 0.0
+        return
     left, top = math.floor(x), math.floor(y)
     right_weight, below_weight = x - left, y - top
     left_weight = 1.0 - right_weight if left >= 0 else 0.0
@@ -159,17 +159,9 @@ def sample(image: Bytes, x: float, y: float) -> tuple[float, float, float]:
     i, j = 3 * max(left, 0), 3 * min(left + 1, width - 1)
     a, b = above_weight * left_weight, above_weight * right_weight
     c, d = below_weight * left_weight, below_weight * right_weight
-    return (
-        a * image[above, i] + b * image[above, j] + c * image[below, i] + d * image[below, j],
-        a * image[above, i + 1]
-        + b * image[above, j + 1]
-        + c * image[below, i + 1]
-        + d * image[below, j + 1],
-        a * image[above, i + 2]
-        + b * image[above, j + 2]
-        + c * image[below, i + 2]
-        + d * image[below, j + 2],
-    )
+    for n in range(3):
+        upper = a * image[above, i + n] + b * image[above, j + n]
+        colour[n] += upper + c * image[below, i + n] + d * image[below, j + n]
 
 
 @kernel
@@ -177,23 +169,19 @@ def cut_turned(image: Bytes, inverse: Floats, most: int, crop: Bytes) -> None:
     """Cut a crop by any affine map."""
     nx = samples_per_pixel(math.hypot(inverse[0, 0], inverse[1, 0]), most)
     ny = samples_per_pixel(math.hypot(inverse[0, 1], inverse[1, 1]), most)
-    share = 1.0 / (nx * ny)
+    share, colour = 1.0 / (nx * ny), np.empty(3)
     for y in range(crop.shape[0]):
         for x in range(crop.shape[1]):
-            blue = green = red = 0.0
+            colour[:] = 0.0
             for j in range(ny):
                 v = y + (j + 0.5) / ny - 0.5
                 for i in range(nx):
                     u = x + (i + 0.5) / nx - 0.5
                     source_x = inverse[0, 0] * u + inverse[0, 1] * v + inverse[0, 2]
                     source_y = inverse[1, 0] * u + inverse[1, 1] * v + inverse[1, 2]
-                    b, g, r = sample(image, source_x, source_y)
-                    blue += b
-                    green += g
-                    red += r
-            crop[y, x, 0] = np.uint8(min(blue * share + 0.5, 255.0))
-            crop[y, x, 1] = np.uint8(min(green * share + 0.5, 255.0))
-            crop[y, x, 2] = np.uint8(min(red * share + 0.5, 255.0))
+                    add_sample(image, source_x, source_y, colour)
+            for n in range(3):
+                crop[y, x, n] = np.uint8(min(colour[n] * share + 0.5, 255.0))
 
 
 @kernel
@@ -234,12 +222,7 @@ def cut_turned_ones(image: Bytes, matrices: Floats, most: int, crops: NDArray[np
 
 
 @kernel
-def place_boxes(
-    boxes_xyxy: Floats,
-    shape: Triple,
-    spans: Triple,
-    placements: Floats,
-) -> None:
+def place_boxes(boxes_xyxy: Floats, shape: Triple, spans: Triple, placements: Floats) -> None:
     """Centre x, y and output px per source px along x, y of the crop of each box: (P, 4) to (P, 4).
 
     ``shape`` is the aspect of the input, the padding, and by how much centres move. ``spans`` are
@@ -264,10 +247,7 @@ def place_boxes(
 
 @kernel
 def fill_matrices(
-    boxes_xyxy: Floats,
-    turns_rad: Floats,
-    placing: Placing,
-    matrices: Floats,
+    boxes_xyxy: Floats, turns_rad: Floats, placing: Placing, matrices: Floats
 ) -> None:
     """Affine maps from image to output px, (P, 2, 3), of boxes (P, 4) turned by (P,) or (0,)."""
     shape, spans, target = placing

@@ -1,12 +1,13 @@
 """The heart: joints to heatmaps (encode) and heatmaps to joints (decode).
 
 ``decoding`` and ``encoding`` hold the public functions, which validate and document; ``_kernels``
-computes, in numba; ``modulation`` knows DARK's blur.
+computes, in numba.
 """
 
 from livepose.heatmaps.decoding import (
     DECODERS,
     Decoded,
+    blur_taps,
     decode,
     decode_argmax,
     decode_dark,
@@ -14,7 +15,6 @@ from livepose.heatmaps.decoding import (
     decode_shift,
 )
 from livepose.heatmaps.encoding import Encoded, encode_dark, encode_standard
-from livepose.heatmaps.modulation import blur_taps
 
 __all__ = [
     "DECODERS",

@@ -14,13 +14,13 @@ What all decoders share:
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from livepose.heatmaps import _kernels
-from livepose.heatmaps.modulation import blur_taps
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,6 +105,42 @@ def decode_integral(heatmaps: ArrayLike) -> Decoded:
     found = _peaks(maps)
     _kernels.decode_integral_maps(maps, found.xy, found.scores, found.covariance)
     return found
+
+
+_SMALL: dict[int, tuple[int, ...]] = {
+    1: (1,),
+    3: (1, 2, 1),
+    5: (1, 4, 6, 4, 1),
+    7: (2, 7, 14, 18, 14, 7, 2),
+    9: (4, 13, 30, 51, 60, 51, 30, 13, 4),
+}
+"""OpenCV's fixed tables for small ``GaussianBlur`` kernels; the formula below gives others."""
+
+
+@lru_cache(maxsize=32)
+def blur_taps(blur_kernel: int) -> NDArray[np.float64]:
+    """Weights along one axis, (k,), sum 1, of the Gaussian by which DARK modulates; read-only.
+
+    Up to 9 taps they are OpenCV's fixed binomial-like tables, beyond that a Gaussian of
+    ``sigma = 0.3 * ((k - 1) / 2 - 1) + 0.8``. 1 is no blur.
+
+    Raises
+    ------
+    ValueError
+        When ``blur_kernel`` is not an odd positive integer.
+    """
+    if not isinstance(blur_kernel, int | np.integer) or blur_kernel < 1 or blur_kernel % 2 == 0:
+        raise ValueError(
+            f"blur_kernel: expected an odd integer from 1 (no blur) on, got {blur_kernel!r}"
+        )
+    if blur_kernel in _SMALL:
+        taps = np.array(_SMALL[blur_kernel], dtype=np.float64)
+    else:
+        sigma = 0.3 * ((blur_kernel - 1) * 0.5 - 1) + 0.8
+        taps = np.exp(-((np.arange(blur_kernel) - blur_kernel // 2) ** 2) / (2 * sigma**2))
+    taps /= taps.sum()
+    taps.flags.writeable = False
+    return taps
 
 
 def decode_dark(heatmaps: ArrayLike, blur_kernel: int = 3) -> Decoded:
@@ -212,9 +248,9 @@ def as_contiguous(heatmaps: ArrayLike) -> NDArray[Any]:
 
     They are float32 or float64 then, in one piece of memory.
     """
-    if isinstance(heatmaps, np.ndarray) and _is_usual(heatmaps):
-        return heatmaps
     maps = np.asarray(heatmaps)
+    if maps.ndim == 4 and maps.dtype == np.float32 and maps.flags.c_contiguous and maps.size:
+        return maps  # as networks give them, every frame
     if maps.ndim != 4 or 0 in maps.shape[2:]:
         raise ValueError(
             "heatmaps: expected shape (people, keypoints, height, width) with at least one cell, "
@@ -225,10 +261,3 @@ def as_contiguous(heatmaps: ArrayLike) -> NDArray[Any]:
             f"heatmaps: expected float16, float32 or float64, got {maps.dtype}; convert them first"
         )
     return np.ascontiguousarray(maps, dtype=np.float64 if maps.itemsize > 4 else np.float32)
-
-
-def _is_usual(maps: NDArray[Any]) -> bool:
-    """Whether maps are as networks give them: asked first, and little, as they come every frame."""
-    return bool(
-        maps.ndim == 4 and maps.dtype == np.float32 and maps.flags.c_contiguous and maps.size
-    )

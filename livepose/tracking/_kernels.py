@@ -20,7 +20,7 @@ from livepose.tracking.tracks import Floats, Mask, Rows, State, edges_of, scale_
 Table = Any
 """Structured array, whose columns only numba knows by name."""
 
-TENTATIVE, ACTIVE, LOST = int(State.TENTATIVE), int(State.ACTIVE), int(State.LOST)
+TENTATIVE, ACTIVE, LOST = State.TENTATIVE, State.ACTIVE, State.LOST
 
 INTERVAL_S = 0.5  # newcomers wait so long at most
 BUSY_INTERVAL_S = 0.2  # ... while somebody is fast or lost

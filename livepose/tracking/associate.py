@@ -56,13 +56,13 @@ def meet(
     """
     owner = _match(tracks, boxes_xyxy, scores)
     met, free = owner >= 0, owner < 0
-    missed = tracks.state != int(State.LOST)
+    missed = tracks.state != State.LOST
     missed[owner[met]] = False
     _absorb(tracks, owner[met], boxes_xyxy[met], scores[met], time_s)
     tracks.missed_s[missed] = np.fmin(tracks.missed_s[missed], time_s)
     unseen = tracks.faded | ~(time_s - tracks.keypoints_s <= coast_s)
-    unseen |= (time_s - tracks.missed_s > UNCONFIRMED_S) | (tracks.state == int(State.HIDDEN))
-    gone = missed & (tracks.state == int(State.TENTATIVE))
+    unseen |= (time_s - tracks.missed_s > UNCONFIRMED_S) | (tracks.state == State.HIDDEN)
+    gone = missed & (tracks.state == State.TENTATIVE)
     tracks.state[missed & unseen] = State.LOST
     tracks = tracks.select(~gone)
     if free.any():

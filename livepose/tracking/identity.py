@@ -83,7 +83,7 @@ class Seen:
     def _mark_duplicates(self) -> Mask:
         """Who shows the pose of another (N,), also of one whose turn was before: that is hidden."""
         tracks, shown = self.tracks, len(self.rows)
-        waits = (tracks.state == int(State.ACTIVE)) & tracks.chosen
+        waits = (tracks.state == State.ACTIVE) & tracks.chosen
         waits &= self.time_s - tracks.keypoints_s <= LOST_S
         waits[self.rows] = False
         waiting = np.flatnonzero(waits)

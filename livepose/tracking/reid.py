@@ -47,9 +47,9 @@ class ReIdentification:
         """Newcomers who look like somebody who left, or is lost, get that id back."""
         self.gone = {one: it for one, it in self.gone.items() if time_s - it[1] <= MEMORY_S}
         known = np.isfinite(tracks.histograms[:, 0]) & (tracks.ids > 0)
-        out_of_sight = tracks.state == int(State.LOST)
+        out_of_sight = tracks.state == State.LOST
         young = known & (time_s - tracks.born_s <= RECOGNISE_S)
-        for row in np.flatnonzero(young & (tracks.state == int(State.ACTIVE))):
+        for row in np.flatnonzero(young & (tracks.state == State.ACTIVE)):
             lost = np.flatnonzero(known & out_of_sight)
             away = {one: histogram for one, (histogram, _) in self.gone.items()}
             away |= zip(tracks.ids[lost].tolist(), tracks.histograms[lost], strict=True)

@@ -13,7 +13,6 @@ margin puts it: quickly outwards, slowly inwards.
 """
 
 import math
-from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -36,8 +35,8 @@ MARGIN_RATE, MOST_MARGIN = 0.3, 1.5  # how quickly margins are learned, and the 
 OUTWARDS_S, INWARDS_S = 0.1, 0.5  # how quickly an edge goes where its margin puts it
 
 
-class State(IntEnum):
-    """What is known of a track."""
+class State:
+    """What is known of a track; plain integers, which NumPy compares ten times as fast as Enums."""
 
     TENTATIVE = 0
     """Weakly detected, not yet believed; has no id."""
@@ -156,12 +155,11 @@ class Tracks:
         table[: len(self)], table[len(self) :] = self.table, others.table
         return Tracks(table, np.concatenate([self.joints, others.joints]))
 
-    def where(self, *states: State) -> Rows:
+    def where(self, *states: int) -> Rows:
         """Rows in one of these states."""
-        # As plain integers: NumPy takes ten times as long to compare with an Enum.
-        wanted = self.state == int(states[0])
+        wanted = self.state == states[0]
         for state in states[1:]:
-            wanted |= self.state == int(state)
+            wanted |= self.state == state
         return np.flatnonzero(wanted)
 
 
