@@ -7,7 +7,7 @@ livepose with the stand-ins.
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +23,7 @@ from livepose.weights import Card
 from livepose.window import Command
 
 PROGRAM = [sys.executable, __file__]
-CARD = Card(
-    network="hrnet_w32",
-    input_hw=(128, 96),
-    skeleton="coco17",
-    keypoints=17,
-    alignment="pixel_centre",
-    blur_kernel=3,
-    sigma=1.0,
-    colour="rgb",
-    mean=(123.675, 116.28, 103.53),
-    std=(58.395, 57.12, 57.375),
-    activation="none",
-    source="a test",
-    licence="none",
-    sha256="0" * 64,
-    notes={},
-)
-
+CARD = Card("hrnet_w32", (128, 96), source="a test", licence="none", sha256="0" * 64)
 NOBODY = Detections(np.empty((0, 4)), np.empty(0))
 # Keypoints in heatmap cells of 24 x 32: a standing person, face at the top.
 STANDING_XY = np.array(
@@ -146,14 +129,11 @@ class FakeSource(Source):
 
     frames: list[Frame]
     name: str = "fake.mp4"
-    kind: str = "video"
     live: bool = False
     fps: float | None = 30.0
-    size_wh: tuple[int, int] | None = (320, 240)
-    scale_xy: tuple[float, float] = (1.0, 1.0)
+    size_wh: tuple[int, int] = (320, 240)
     closed: int = 0
-    error: Exception | None = None
-    options: dict[str, Any] = field(default_factory=dict)
+    error: BaseException | None = None
 
     @property
     def frame_count(self) -> int:
@@ -177,12 +157,12 @@ def walking(count: int, fps: float = 30.0, start: int = 60, **options: Any) -> F
 @pytest.fixture
 def make_pipeline(monkeypatch: pytest.MonkeyPatch) -> Callable[..., PosePipeline]:
     """Makes pipelines whose two networks are the stand-ins."""
-    monkeypatch.setattr("livepose.pipeline.open_runtime", lambda *_, **__: FakeRuntime())
 
-    def detector(name: object = "auto", *_: object, **__: object) -> FakeDetector | None:
+    def open_detector(name: str = "auto", *_: object, **__: object) -> FakeDetector | None:
         return None if name == "none" else FakeDetector()
 
-    monkeypatch.setattr("livepose.pipeline.open_detector", detector)
+    monkeypatch.setattr("livepose.pipeline.open_runtime", lambda *_, **__: FakeRuntime())
+    monkeypatch.setattr("livepose.pipeline.open_detector", open_detector)
     return PosePipeline
 
 
@@ -191,7 +171,6 @@ class FakeWindow:
 
     def __init__(self, script: dict[int, list[Command]] | None = None) -> None:
         self.shown: list[ImageBgr] = []
-        self.closed = 0
         self._script = script or {}
 
     def show(self, image_bgr: ImageBgr) -> None:
@@ -201,7 +180,7 @@ class FakeWindow:
         return self._script.pop(len(self.shown), [])
 
     def close(self) -> None:
-        self.closed += 1
+        """Nothing to close."""
 
 
 if __name__ == "__main__":

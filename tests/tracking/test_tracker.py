@@ -41,6 +41,12 @@ def run(tracker, paths, detect=lambda i, boxes: boxes, times_s=None, frames=60):
     return history
 
 
+def watch(tracker, i, boxes_xyxy, keypoints_xy, score=0.6, found_at=0.9):
+    """Image ``i``: what the detector finds, and keypoints seen in its boxes."""
+    tracked = tracker.update(i * STEP_S, found(*boxes_xyxy, scores=found_at))
+    return tracker.observe(i * STEP_S, poses_for(tracked, keypoints_xy, score))
+
+
 def owner_of(poses, true_box):
     """Ids of those whose boxes are about this person's."""
     apart = (poses.boxes_xyxy - true_box).reshape(-1, 2, 2).mean(axis=1)
@@ -197,9 +203,8 @@ def test_max_people_keeps_the_largest_and_stays_with_them():
 def test_somebody_is_shown_while_something_is_sure(detected, keypoints, shown):
     tracker, ids = Tracker(), []
     for i in range(90):
-        tracked = tracker.update(i * STEP_S, found(box(100), scores=detected))
-        poses = poses_for(tracked, points_in(box(100), SHAPE), keypoints(i))
-        ids += tracker.observe(i * STEP_S, poses).track_ids.tolist()
+        poses = watch(tracker, i, [box(100)], points_in(box(100), SHAPE), keypoints(i), detected)
+        ids += poses.track_ids.tolist()
     assert shown[0] <= len(ids) <= shown[1] and set(ids) <= {1}
 
 
@@ -234,8 +239,7 @@ def test_somebody_who_stretches_is_one_person_with_one_id_in_whatever_boxes(foun
     wide, narrow, own = box(300, w=200), box(310, w=84), points_in(box(300, w=180), SHAPE)
     boxes = {"wide": [wide], "narrow": [narrow], "both": [wide, narrow]}
     for i in range(40):
-        tracked = tracker.update(0.1 * i, found(*boxes[found_in(i)], scores=0.7))
-        poses = tracker.observe(0.1 * i, poses_for(tracked, own))
+        poses = watch(tracker, 3 * i, boxes[found_in(i)], own, found_at=0.7)
         assert poses.track_ids.tolist() == [1], f"image {i}"
         assert np.isfinite(poses.keypoints_xy).all(), f"image {i}"
 
@@ -245,10 +249,8 @@ def test_who_stands_behind_somebody_stays_without_keypoints():
     tracker, places = Tracker(), [box(300), box(330)]
     front, behind = points_in(places, SHAPES)
     for i in range(60):
-        tracked = tracker.update(i * STEP_S, found(*places))
         covered = 30 <= i < 45
-        seen = poses_for(tracked, [front, front if covered else behind])
-        poses = tracker.observe(i * STEP_S, seen)
+        poses = watch(tracker, i, places, [front, front if covered else behind])
         assert poses.track_ids.tolist() == [1, 2]
         assert np.isfinite(poses.keypoints_xy[0]).all()
         assert np.isnan(poses.keypoints_xy[1]).all() == covered
@@ -258,11 +260,9 @@ def test_who_stands_behind_somebody_stays_without_keypoints():
 def test_identities_that_boxes_exchanged_are_mended_by_pose():
     tracker, places = Tracker(), [box(300), box(330)]
     keypoints_xy = points_in(places, SHAPES)
-    for i in range(6):
-        tracked = tracker.update(i * STEP_S, found(*places))
-        seen = poses_for(tracked, keypoints_xy if i < 5 else keypoints_xy[::-1])
-        poses = tracker.observe(i * STEP_S, seen)
-    assert poses.track_ids.tolist() == [2, 1]
+    for i in range(5):
+        watch(tracker, i, places, keypoints_xy)
+    assert watch(tracker, 5, places, keypoints_xy[::-1]).track_ids.tolist() == [2, 1]
 
 
 def coming_nearer(now_s):
