@@ -1,4 +1,4 @@
-"""Slow, plain NumPy twins of the numba kernels: one map, one joint, one pixel at a time.
+"""Slow, plain NumPy twins of the numba kernels: one map, one pixel at a time.
 
 They follow the descriptions in the docstrings of ``livepose.heatmaps`` and ``livepose.crops``,
 not the kernels: whole maps are blurred, logarithms are taken before differences, a crop is
@@ -127,25 +127,6 @@ def every(decoder, heatmaps, *arguments):
     for one in np.ndindex(shape):
         xy[one], scores[one], covariance[one] = decoder(heatmaps[one], *arguments)
     return xy, scores, covariance
-
-
-def encode(xy, visible, size_hw, sigma, standard):
-    """Target and weight of one joint, cell by cell."""
-    height, width = size_hw
-    target = np.zeros(size_hw)
-    if not all(map(math.isfinite, xy)):
-        return target, 0.0
-    centre = [int(c + 0.5) for c in xy] if standard else list(xy)
-    for c, size in zip(centre, (width, height), strict=True):
-        if int(c - 3 * sigma) >= size or int(c + 3 * sigma + 1) < 0:
-            return target, 0.0
-    if visible > 0.5:
-        for y in range(height):
-            for x in range(width):
-                dx, dy = x - centre[0], y - centre[1]
-                if not standard or max(abs(dx), abs(dy)) <= 3 * sigma:
-                    target[y, x] = math.exp(-(dx * dx + dy * dy) / (2 * sigma * sigma))
-    return target, visible
 
 
 def crop(image_bgr, matrix, input_hw, most=4):

@@ -1,37 +1,9 @@
-"""Targets: the kernels against their plain twins and the published reference's numbers."""
+"""Targets: the published reference's numbers, and what decoding finds in them."""
 
 import numpy as np
 import pytest
-import reference
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from livepose.heatmaps import decode_argmax, decode_dark, encode_dark, encode_standard
-
-COORDINATE = st.one_of(
-    st.floats(-30, 60),
-    st.integers(-20, 40).map(float),
-    st.sampled_from([np.nan, np.inf, -np.inf, 1e300, 0.5, -0.5]),
-)
-
-
-@settings(deadline=None, max_examples=80)
-@given(
-    joints=st.lists(st.tuples(COORDINATE, COORDINATE), max_size=4),
-    visible=st.sampled_from([0.0, 0.5, 0.6, 1.0]),
-    size_hw=st.tuples(st.integers(1, 20), st.integers(1, 20)),
-    sigma=st.sampled_from([0.5, 1.0, 1.5, 2.0, 3.0]),
-    standard=st.booleans(),
-)
-def test_encoders_agree_with_their_plain_twin(joints, visible, size_hw, sigma, standard):
-    xy = np.array(joints).reshape(-1, 2)
-    encode = encode_standard if standard else encode_dark
-    ours = encode(xy, np.full(len(xy), visible), size_hw, sigma)
-    assert ours.targets.shape == (len(xy), *size_hw)
-    for i, joint in enumerate(xy):
-        target, weight = reference.encode(joint, visible, size_hw, sigma, standard)
-        np.testing.assert_allclose(ours.targets[i], target, atol=1e-6)
-        assert ours.weights[i] == np.float32(weight)
 
 
 @pytest.mark.parametrize("size_hw", [(32, 24), (40, 56)])
@@ -57,10 +29,14 @@ def test_a_target_decodes_to_the_joint_that_it_was_drawn_for():
     assert (found.scores == 1.0).all()
 
 
-def test_an_invisible_joint_has_no_target_and_no_weight():
-    ours = encode_dark([[10.0, 10.0], [np.nan, 3.0], [500.0, 3.0]], [0, 1, 1], (32, 24), 2.0)
-    assert not ours.targets.any()
-    assert ours.weights.tolist() == [0.0, 0.0, 0.0]
+@pytest.mark.parametrize("encode", [encode_dark, encode_standard])
+def test_a_joint_that_is_invisible_or_nowhere_has_no_target_and_no_weight(encode):
+    odd = [[10.0, 10.0], [np.nan, 3.0], [500.0, 3.0], [3.0, -np.inf], [1e300, 1.0], [9.0, -31.0]]
+    ours = encode(odd, [0, 1, 1, 1, 1, 1], (32, 24), 2.0)
+    assert not ours.targets.any() and not ours.weights.any()
+    half = encode([[10.0, 10.0]] * 2, [0.5, 0.6], (32, 24), 2.0)
+    assert half.targets.any(axis=(1, 2)).tolist() == [False, True]
+    assert half.weights.tolist() == pytest.approx([0.5, 0.6])
 
 
 @pytest.mark.parametrize(

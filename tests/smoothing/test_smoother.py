@@ -70,17 +70,14 @@ def test_near_and_far_people_are_smoothed_alike_and_in_all_directions():
     np.testing.assert_allclose(smoothed(Smoother(), points @ turn.T), far @ turn.T, atol=1e-9)
 
 
-def test_a_time_of_zero_is_a_time():
-    from_zero = smoothed(Smoother(), noise(30), start_s=0.0)
-    np.testing.assert_allclose(from_zero, smoothed(Smoother(), noise(30), 64.0), atol=1e-6)
-    assert not np.allclose(from_zero[1], noise(30)[1])
-
-
-def test_a_reset_equals_a_new_filter():
+def test_a_time_of_zero_is_a_time_and_a_reset_equals_a_new_filter():
     used = Smoother()
     smoothed(used, noise(50, seed=1) * 3, start_s=1000.0)
     used.reset()
-    np.testing.assert_array_equal(smoothed(used, noise(30)), smoothed(Smoother(), noise(30)))
+    from_zero = smoothed(used, noise(30))
+    np.testing.assert_array_equal(from_zero, smoothed(Smoother(), noise(30)))
+    np.testing.assert_allclose(from_zero, smoothed(Smoother(), noise(30), 64.0), atol=1e-6)
+    assert not np.allclose(from_zero[1], noise(30)[1])
 
 
 def test_a_repeated_time_changes_nothing_and_divides_by_nothing():
