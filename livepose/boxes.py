@@ -24,12 +24,8 @@ def area(boxes_xyxy: Boxes) -> NDArray[np.float64]:
 
 def iou(first_xyxy: Boxes, second_xyxy: Boxes) -> NDArray[np.float64]:
     """Intersection over union of every box with every box, (P, 4) and (Q, 4) to (P, Q)."""
-    overlap = np.empty((len(first_xyxy), len(second_xyxy)))
-    first, second = (
-        np.ascontiguousarray(boxes_xyxy, np.float64) for boxes_xyxy in (first_xyxy, second_xyxy)
-    )
-    _fill_iou(first, second, overlap)
-    return overlap
+    pair = (np.ascontiguousarray(one, np.float64) for one in (first_xyxy, second_xyxy))
+    return np.asarray(_iou(*pair))
 
 
 def to_xywh(boxes_xyxy: Boxes) -> NDArray[np.float64]:
@@ -73,10 +69,12 @@ def iou_of(first_xyxy: Sides, second_xyxy: Sides) -> float:
 
 
 @kernel
-def _fill_iou(first_xyxy: Boxes, second_xyxy: Boxes, overlap: NDArray[np.float64]) -> None:
+def _iou(first_xyxy: Boxes, second_xyxy: Boxes) -> NDArray[np.float64]:
+    overlap = np.empty((len(first_xyxy), len(second_xyxy)))
     for p in range(len(first_xyxy)):
         for q in range(len(second_xyxy)):
             overlap[p, q] = iou_of(first_xyxy[p], second_xyxy[q])
+    return overlap
 
 
 @kernel
