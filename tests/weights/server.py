@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 CONTENT = bytes(i * 7 % 251 for i in range(1_000_000))
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -73,11 +74,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 def serving() -> Iterator[Server]:
     """A server for as long as the generator lives."""
-    handler = type("Handler", (_Handler,), {})
+    handler: Any = type("Handler", (_Handler,), {})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
-        handler.say = Server(running.server_port)  # type: ignore[attr-defined]
+        handler.say = Server(running.server_port)
         thread = threading.Thread(target=running.serve_forever, args=(0.05,))
         thread.start()
-        yield handler.say  # type: ignore[attr-defined]
+        yield handler.say
         running.shutdown()
         thread.join()

@@ -1,4 +1,4 @@
-"""Downloads from a local server that breaks off, ignores ranges, lies or is not there."""
+"""Downloads from a local server that breaks off, ignores ranges, lies, is the hub, or not there."""
 
 import socket
 import time
@@ -10,12 +10,13 @@ import pytest
 from weights.server import CONTENT, SHA256, Server
 
 from livepose.errors import WeightsError
-from livepose.weights.fetching import download, fetch, file_sha256
+from livepose.weights.fetching import download, fetch, fetch_from_hub
 from livepose.weights.manifest import Known
+from livepose.weights.places import find_weights
 
 
 def only(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if path.name != "cache")
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
 @pytest.fixture
@@ -88,8 +89,7 @@ def test_a_file_with_another_hash_is_deleted(server: Server, tmp_path: Path) -> 
 def test_a_download_ends_in_a_sentence_and_has_limits(
     behaviour: dict[str, Any], limits: dict[str, Any], sentence: str, server: Server, target: Path
 ) -> None:
-    for name, value in behaviour.items():
-        setattr(server, name, value)
+    vars(server).update(behaviour)
     start_s = time.perf_counter()
     with pytest.raises(WeightsError, match=sentence):
         download(server.url, target, **limits)
@@ -112,25 +112,85 @@ def test_no_host_other_addresses_and_unwritable_folders_are_said(
         download(server.url, target)
 
 
-def known(url: str, folder: str = "") -> Known:
-    return Known("x", "x.pth", "hrnet_w32", (128, 96), 17, "dark", url, folder, SHA256[:8])
-
-
-def test_a_file_that_was_fetched_is_not_fetched_again(server: Server) -> None:
-    path = fetch(known(server.url))
-    assert fetch(known(server.url)) == path and len(server.paths) == 1
+def test_a_known_file_is_fetched_once_and_ends_a_little_above_its_own_size(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = Known(*("x", "x.pth", "w32", (9, 9), 17, "dark", server.url), sha256=SHA256[:8])
+    path = fetch(known)
+    assert fetch(known) == path and len(server.paths) == 1
     path.write_bytes(b"damaged later")
-    assert file_sha256(fetch(known(server.url))) == SHA256
-
-
-def test_a_known_file_ends_a_little_above_its_own_size(server: Server) -> None:
+    assert fetch(known).read_bytes() == CONTENT
+    path.unlink()
     server.content = CONTENT * 7
     with pytest.raises(WeightsError, match="more than the 6,050,000 bytes"):
-        fetch(replace(known(server.url), size_mb=1.0))
-
-
-def test_offline_by_choice_fetches_nothing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+        fetch(replace(known, size_mb=1.0))
+    server.paths.clear()
     monkeypatch.setenv("LIVEPOSE_OFFLINE", "1")
     with pytest.raises(WeightsError, match="LIVEPOSE_OFFLINE forbids"):
-        fetch(known(server.url))
+        fetch(known)
     assert server.paths == []
+
+
+# -- the Hugging Face hub --------------------------------------------------------------------------
+
+ADDRESS = "hf://owner/repo/sub/net.safetensors"
+
+
+@pytest.fixture
+def hub(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """The hub, with one file."""
+    monkeypatch.setenv("HF_ENDPOINT", server.host)
+    server.content = b"weights"
+    return server
+
+
+def test_a_file_is_fetched_once_and_its_hash_told_and_remembered(
+    hub: Server, cache: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_x")
+    with pytest.raises(WeightsError, match="not on this machine"):
+        find_weights(ADDRESS, offline=True)
+    path = find_weights(ADDRESS)
+    assert path.read_bytes() == b"weights" and path.name == "net.safetensors"
+    assert hub.paths == ["/owner/repo/resolve/main/sub/net.safetensors"]
+    assert hub.tokens == ["Bearer hf_x"]
+    assert f"{ADDRESS}@sha256:{hub.sha256}" in said[-1]
+    told = len(said)
+    assert find_weights(ADDRESS) == find_weights(ADDRESS, offline=True) == path
+    assert len(hub.paths) == 1 and len(said) == told
+    assert only(cache) == ["net.safetensors", "net.safetensors.sha256"]
+    path.write_bytes(b"changed")
+    assert fetch_from_hub(ADDRESS).read_bytes() == b"weights" and len(hub.paths) == 2
+
+
+def test_another_file_than_the_remembered_or_the_named_one_is_refused_and_deleted(
+    hub: Server, cache: Path
+) -> None:
+    with pytest.raises(WeightsError, match=r"0000, got .*it was deleted$") as caught:
+        fetch_from_hub(f"{ADDRESS}@sha256:{'0' * 64}")
+    assert caught.value.exit_code == 4 and only(cache) == []
+    fetch_from_hub(ADDRESS).unlink()
+    before, hub.content = hub.sha256, b"others"
+    with pytest.raises(WeightsError, match=f"{before}, got {hub.sha256}.*{ADDRESS}@sha256:HEX"):
+        fetch_from_hub(ADDRESS)
+    assert only(cache) == ["net.safetensors.sha256"]
+    fetch_from_hub(f"{ADDRESS}@sha256:{hub.sha256.upper()}")  # said on purpose
+    assert fetch_from_hub(ADDRESS).read_bytes() == b"others"
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("hf://owner/repo", "expected hf://OWNER/REPO/FILE"),
+        ("hf://owner/repo/../../x.safetensors", "expected hf://OWNER/REPO/FILE"),
+        ("hf://owner/repo/x.safetensors@sha256:12", "expected hf://OWNER/REPO/FILE"),
+        ("hf://owner/repo/a.pth", "weights import hf://owner/repo/a.pth"),
+        ("hf://owner/repo/a.xml", r"\.safetensors was expected"),
+    ],
+)
+def test_what_is_no_address_of_weights_that_run_is_not_asked_for(
+    address: str, sentence: str, hub: Server
+) -> None:
+    with pytest.raises(WeightsError, match=sentence):
+        find_weights(address)
+    assert hub.paths == []

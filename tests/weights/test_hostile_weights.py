@@ -196,24 +196,6 @@ def test_no_mutated_card_makes_a_traceback(tmp_path: Path) -> None:
         through(OWN_DOORS, path)
 
 
-DetectionModel = type("DetectionModel", (), {"__module__": "ultralytics.nn.tasks"})
-"""Pickled under the name of ultralytics' own."""
-
-
-def detector() -> dict[str, Any]:
-    inner, outer = DetectionModel(), DetectionModel()
-    inner.__dict__ = {"_parameters": {"weight": torch.ones(1)}, "_buffers": {}, "_modules": {}}
-    outer.__dict__ = {
-        "yaml": ARCHITECTURE,
-        "names": {0: "person"},
-        "_parameters": {},
-        "_buffers": {"anchors": torch.ones(1)},
-        "_non_persistent_buffers_set": [],
-        "_modules": {"model": inner},
-    }
-    return {"model": outer, "ema": None}
-
-
 def nested(depth: int) -> Any:
     value: Any = 1
     for _ in range(depth):
@@ -221,32 +203,40 @@ def nested(depth: int) -> Any:
     return value
 
 
+DetectionModel = type("DetectionModel", (), {"__module__": "ultralytics.nn.tasks"})
+"""Pickled under the name of ultralytics' own."""
+
+
+def detector_with(state: dict[str, Any]) -> Any:
+    model = DetectionModel()
+    usual = {"_parameters": {"weight": torch.ones(1)}, "_buffers": {}, "_modules": {}}
+    vars(model).update(usual | state)
+    return model
+
+
 def test_no_mutated_detector_makes_a_traceback(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    module = types.ModuleType("ultralytics.nn.tasks")
-    module.DetectionModel = DetectionModel  # type: ignore[attr-defined]
+    module: Any = types.ModuleType("ultralytics.nn.tasks")
+    module.DetectionModel = DetectionModel
     monkeypatch.setitem(sys.modules, module.__name__, module)
     path, written = tmp_path / "odd.pt", []
-    holding_itself = detector()
-    holding_itself["model"].__dict__["_modules"]["again"] = holding_itself["model"]
     for seed in range(60):
-        content, chance = detector(), random.Random(seed)
-        outer = content["model"]
-        odd = [*ODD, outer, nested(3000), torch.ones(1), {1: outer}, {"a": outer}]
-        for _ in range(chance.randint(1, 2)):
-            modules = outer.__dict__.get("_modules")
-            inner = list(modules.values()) if isinstance(modules, dict) else []
-            state = chance.choice([outer, *inner])
-            holder = state.__dict__ if isinstance(state, DetectionModel) else outer.__dict__
+        chance, buffers = random.Random(seed), {"anchors": torch.ones(1)}
+        told = {"yaml": ARCHITECTURE, "names": {0: "person"}, "_non_persistent_buffers_set": []}
+        told |= {"_modules": {"model": detector_with({})}, "_buffers": buffers}
+        outer = detector_with(mutated(told, seed) if seed else told)
+        parts = vars(outer).get("_modules")
+        inner = parts.get("model") if isinstance(parts, dict) else None
+        models = [vars(one) for one in (outer, inner) if isinstance(one, DetectionModel)]
+        odd = (outer, nested(3000), torch.ones(1), {1: outer}, {"a": outer}, *ODD)
+        for holder in chance.sample(models, chance.randint(0, len(models))):
             holder[chance.choice(list(holder))] = chance.choice(odd)
-        if chance.random() < 0.3:
-            outer.__dict__["yaml"] = mutated(ARCHITECTURE, seed)
-        try:
-            torch.save(content if seed else holding_itself, path)
-        except RecursionError:  # Python's own writer does not nest so deeply
-            continue
-        written.append(path.read_bytes())
+        if not seed:
+            told["_modules"]["itself"] = outer
+        with contextlib.suppress(RecursionError):  # Python's own writer does not nest so deeply
+            torch.save({"model": outer, "ema": None}, path)
+            written.append(path.read_bytes())
     monkeypatch.undo()
     assert len(written) > 40
     for one in written:
@@ -278,31 +268,27 @@ def test_no_mutated_state_makes_a_traceback(tmp_path: Path) -> None:
         through([lambda path: import_checkpoint(path), read_state, resume], path)
 
 
-SIDECARS: dict[str, tuple[str, Door, str]] = {
-    "the ranges of INT8": (
-        "a.int8.json",
+SIDECARS: dict[str, tuple[Door, str]] = {
+    "a.int8.json": (
         lambda path: read_ranges(path.with_name("a.safetensors"), "1" * 64),
         json.dumps({"format": "livepose-int8-1", "weights": "a", "ranges": {"x": [0, 1]}}),
     ),
-    "a calibration": (
-        "calibration.toml",
+    "calibration.toml": (
         read_calibrations,
         '["a"]\nintercept = [0.1, 0.2]\nshape = 1.0\nheight = -0.5\nflat = 0.0\n',
     ),
-    "the card beside ONNX": (
-        "a.toml",
+    "a.toml": (
         lambda path: read_card(path.with_suffix(".onnx")),
         'input = "128x96"\nskeleton = "coco17"\nsigma = 1.0\nmean = [1, 2, 3]\nblur_kernel = 3\n',
     ),
 }
 
 
-@pytest.mark.parametrize("what", SIDECARS)
-def test_no_damaged_sidecar_makes_a_traceback(what: str, tmp_path: Path) -> None:
-    name, reader, text = SIDECARS[what]
-    path = tmp_path / name
+@pytest.mark.parametrize("name", SIDECARS)
+def test_no_damaged_file_beside_weights_makes_a_traceback(name: str, tmp_path: Path) -> None:
+    reader, text = SIDECARS[name]
     (tmp_path / "a.onnx").touch()
-    odd = [b"a = " + deep.encode() for deep in DEEP] + [deep.encode() for deep in DEEP]
+    odd = [start + deep.encode() for deep in DEEP for start in (b"a = ", b"")]
     for content in (*odd, *(damaged(text.encode(), seed) for seed in range(50))):
-        path.write_bytes(content)
-        through([reader], path)
+        (tmp_path / name).write_bytes(content)
+        through([reader], tmp_path / name)

@@ -1,7 +1,5 @@
 """Checkpoints of four projects, in every form they are published in, become the same weights."""
 
-import functools
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,26 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from weights.conftest import State, small_state, written
 
 from livepose.errors import WeightsError
-from livepose.networks import build_network
 from livepose.weights import Card, import_checkpoint, importing, load_network
 from livepose.weights.arrays import arrays_sha256, load_arrays
 
-State = dict[str, Tensor]
 Read = Callable[..., tuple[dict[str, Any], Card]]
-
-
-@functools.cache
-def small_state(network: str = "resnet50", keypoints: int = 17) -> State:
-    """A state dict of the right names and shapes that takes no room: every tensor is one value."""
-    with torch.device("meta"):
-        shapes = build_network(network, keypoints).state_dict()
-    return OrderedDict(
-        (name, torch.full((), 0.5).to(tensor.dtype).expand(tensor.shape))
-        for name, tensor in shapes.items()
-    )
+Change = Callable[[State], Any]
 
 
 @pytest.fixture
@@ -48,32 +34,31 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Read:
     return imported
 
 
-def bare(state: State) -> object:
+def bare(state: State) -> Any:
     return state
 
 
-def prefixed(state: State) -> object:
+def prefixed(state: State) -> Any:
     return {f"module.{name}": tensor for name, tensor in state.items()}
 
 
-def training_checkpoint(state: State) -> object:
-    wrong = {f"module.{name}": torch.zeros(1) for name in state}
+def training_checkpoint(state: State) -> Any:
     return {
         "epoch": 210,
         "model": "pose_hrnet",
-        "state_dict": wrong,
+        "state_dict": {f"module.{name}": torch.zeros(1) for name in state},  # not the best ones
         "best_state_dict": state,
         "perf": np.float64(0.75),
         "optimizer": {"state": {}, "param_groups": [{"lr": 1e-3}]},
     }
 
 
-def without_counters(state: State) -> State:
-    return {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}
+def without(part: str) -> Change:
+    return lambda state: {name: one for name, one in state.items() if part not in name}
 
 
-def mmpose(head: str, **meta: object) -> Callable[[State], object]:
-    def wrap(state: State) -> object:
+def mmpose(head: str, **meta: object) -> Change:
+    def wrap(state: State) -> Any:
         heads = ("final_layer.", "deconv_layers.")
         renamed = {
             (f"{head}.{name}" if name.startswith(heads) else f"backbone.{name}"): tensor
@@ -85,39 +70,33 @@ def mmpose(head: str, **meta: object) -> Callable[[State], object]:
     return wrap
 
 
-def written(path: Path, content: object) -> Path:
-    torch.save(content, path)
-    return path
-
-
 @pytest.mark.parametrize(
-    "wrap",
+    ("wrap", "family"),
     [
-        *(bare, prefixed, training_checkpoint, without_counters),
-        mmpose("keypoint_head", mmpose_version="0.7.0", config="model = dict()"),
-        mmpose("head", dataset_meta={"sigmas": np.array([0.026, 0.025]), "name": "coco"}),
+        *((form, "hrnet") for form in (bare, prefixed, training_checkpoint)),
+        (mmpose("keypoint_head", mmpose_version="0.7.0", config="model = dict()"), "mmpose"),
+        (mmpose("head", dataset_meta={"sigmas": np.array([0.026]), "name": "coco"}), "mmpose"),
     ],
 )
 def test_every_published_form_gives_the_official_names(
-    wrap: Callable[[State], object], read: Read, tmp_path: Path
+    wrap: Change, family: str, read: Read, tmp_path: Path
 ) -> None:
     state = small_state()
-    family = "mmpose" if wrap.__name__ == "wrap" else "hrnet"
-    path = written(tmp_path / "some_256x192.pth", wrap(state))
-    got, card = read(path, family)
+    got, card = read(written(tmp_path / "some_256x192.pth", wrap(state)), family)
     assert (card.network, card.keypoints, card.input_hw) == ("resnet50", 17, (256, 192))
-    assert set(got) == set(without_counters(state) if wrap is without_counters else state)
-    assert all(tensor.shape == state[name].shape for name, tensor in got.items())
+    assert {name: one.shape for name, one in got.items()} == {
+        name: one.shape for name, one in state.items()
+    }
 
 
 def test_what_was_imported_loads_as_a_network(tmp_path: Path, cache: Path) -> None:
-    path = written(tmp_path / "pose_256x192.pth", without_counters(small_state()))
-    target, card = import_checkpoint(path, family="dark")
+    state = without("num_batches_tracked")(small_state())  # as in old files
+    target, card = import_checkpoint(written(tmp_path / "pose_256x192.pth", state), family="dark")
     assert target == cache / "weights" / "pose_256x192.safetensors"
     network, stored_card = load_network(target)
     assert card == stored_card and card.network == "resnet50"
-    state = load_arrays(target)
-    assert card.sha256 == arrays_sha256(state) and state["conv1.weight"].dtype == np.float16
+    arrays = load_arrays(target)
+    assert card.sha256 == arrays_sha256(arrays) and arrays["conv1.weight"].dtype == np.float16
     weight = network.get_parameter("conv1.weight")
     assert weight.unique().item() == 0.5
     assert weight.dtype == torch.float32 and not network.training
@@ -143,55 +122,39 @@ def test_the_conventions_of_each_family_are_kept(
     filename: str,
     network: str,
     keypoints: int,
-    wrap: Callable[[State], object],
+    wrap: Change,
     expected: tuple[str, int, float, str],
     read: Read,
     tmp_path: Path,
 ) -> None:
-    path = written(tmp_path / filename, wrap(small_state(network, keypoints)))
-    _, card = read(path)
+    _, card = read(written(tmp_path / filename, wrap(small_state(network, keypoints))))
     assert (card.alignment, card.blur_kernel, card.sigma, card.colour) == expected
     assert card.skeleton == {17: "coco17", 16: "mpii16"}[keypoints]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("name", "told", "sentence"),
     [
-        ({}, r"say which it is with --family \(hrnet, dark"),
-        ({"family": "mmpose"}, "has official names; family mmpose was given"),
+        ("some_256x192", {}, r"say which it is with --family \(hrnet, dark"),
+        ("some_256x192", {"family": "mmpose"}, "has official names; family mmpose was given"),
+        ("model_best", {"family": "dark"}, "--input 128x96"),
+        (
+            "some_256x192",
+            {"network": "hrnet_w32"},
+            "is resnet50 with 17 .* for 256x192; network hrnet_w32 wanted",
+        ),
+        ("some_256x192", {"keypoints": 16}, "with 17 keypoints for 256x192; 16 keypoints wanted"),
+        ("some_256x192", {"input_hw": (128, 96)}, "for 256x192; input size 128x96 wanted"),
     ],
+    ids=["family", "another family", "size", "network", "keypoints", "another size"],
 )
-def test_a_file_whose_conventions_are_unknown_asks_for_them(
-    arguments: dict[str, Any], sentence: str, tmp_path: Path, cache: Path
+def test_what_a_file_does_not_tell_is_asked_for_and_what_it_is_not_refused(
+    name: str, told: dict[str, Any], sentence: str, tmp_path: Path, cache: Path
 ) -> None:
-    path = written(tmp_path / "some_256x192.pth", small_state())
+    path = written(tmp_path / f"{name}.pth", small_state())
     with pytest.raises(WeightsError, match=sentence) as caught:
-        import_checkpoint(path, **arguments)
+        import_checkpoint(path, **told)
     assert caught.value.exit_code == 4 and not cache.exists()
-    path = path.rename(tmp_path / "model_best.pth")
-    with pytest.raises(WeightsError, match="--input 128x96"):  # a size that nobody says
-        import_checkpoint(path, family="dark")
-
-
-@pytest.mark.parametrize(
-    ("wanted", "sentence"),
-    [
-        ({"network": "hrnet_w32"}, "is resnet50 with 17 .* for 256x192; network hrnet_w32 wanted"),
-        ({"keypoints": 16}, "is resnet50 with 17 keypoints for 256x192; 16 keypoints wanted"),
-        ({"input_hw": (128, 96)}, "17 keypoints for 256x192; input size 128x96 wanted"),
-    ],
-)
-def test_a_file_that_is_not_what_was_wanted_says_what_it_is(
-    wanted: dict[str, Any], sentence: str, tmp_path: Path, cache: Path
-) -> None:
-    path = written(tmp_path / "some_256x192.pth", small_state())
-    with pytest.raises(WeightsError, match=sentence):
-        import_checkpoint(path, family="hrnet", **wanted)
-    assert not cache.exists()
-
-
-def without(name: str) -> Callable[[State], object]:
-    return lambda state: {key: tensor for key, tensor in state.items() if key != name}
 
 
 @pytest.mark.parametrize(
@@ -206,9 +169,8 @@ def without(name: str) -> Callable[[State], object]:
     ],
 )
 def test_a_wrong_state_dict_is_refused_with_a_sentence(
-    change: Callable[[State], object], sentence: str, tmp_path: Path
+    change: Change, sentence: str, tmp_path: Path
 ) -> None:
     path = written(tmp_path / "x_128x96.pth", change(small_state()))
-    with pytest.raises(WeightsError, match=sentence) as caught:
+    with pytest.raises(WeightsError, match=rf"^[^\n]*{sentence}[^\n]*$"):
         import_checkpoint(path)
-    assert "\n" not in str(caught.value)

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from weights.conftest import small_state, written
 from weights.server import Server
 
 from livepose.cli import parser_of
 from livepose.errors import WeightsError
-from livepose.networks import build_network
 from livepose.weights import Card, fetching, manifest, save_checkpoint
 from livepose.weights.fetching import file_sha256
 from livepose.weights.manifest import Known, find_known
@@ -29,16 +29,7 @@ def saved(folder: Path, name: str = "mine") -> Path:
 
 @pytest.fixture
 def official(tmp_path: Path) -> Path:
-    with torch.device("meta"):
-        shapes = build_network("resnet50", 17).state_dict()
-    state = {
-        name: torch.ones((), dtype=tensor.dtype).expand(tensor.shape)
-        for name, tensor in shapes.items()
-    }
-    path = tmp_path / "site" / "net_256x192.pth"
-    path.parent.mkdir()
-    torch.save(state, path)
-    return path
+    return written(tmp_path / "site" / "net_256x192.pth", small_state())
 
 
 def test_list_shows_what_is_here_and_what_is_known(
@@ -55,29 +46,17 @@ def test_list_shows_what_is_here_and_what_is_known(
     assert "by hand" in out
 
 
-def test_show_prints_a_card_and_fails_on_damaged_tensors(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = saved(tmp_path)
-    assert run("show", str(path)) == 0
-    assert "hrnet_w32" in capsys.readouterr().out
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(WeightsError, match=r"mine\.safetensors .* it is damaged"):
-        run("show", str(path))
-
-
-def test_verify_says_ok_of_good_files_and_fails_on_damaged_ones(
+def test_show_and_verify_tell_good_files_from_damaged_ones(
     tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good, bad = saved(tmp_path, "good"), saved(cache / "weights", "bad")
     save_file({"a": torch.ones(2)}, cache / "weights" / "without.safetensors")
-    assert run("verify", str(good)) == 0
-    assert "good.safetensors: ok" in capsys.readouterr().out
-    content = bytearray(bad.read_bytes())
-    content[-1] ^= 1
-    bad.write_bytes(content)
+    bad.write_bytes(bad.read_bytes()[:-1] + b"1")
+    assert run("show", str(good)) == run("verify", str(good)) == 0
+    out = capsys.readouterr().out
+    assert "hrnet_w32" in out and "good.safetensors: ok" in out
+    with pytest.raises(WeightsError, match=r"bad\.safetensors .* it is damaged"):
+        run("show", "bad")
     for names in ([], ["bad"]):
         with pytest.raises(WeightsError, match=r"damaged weights: bad\.safetensors"):
             run("verify", *names)
