@@ -1,25 +1,21 @@
 """Detectors in torch: what a file holds is read, built and written, and nothing in it is run."""
 
 import copy
-import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from detection.conftest import METADATA
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from livepose.detection.checkpoint import (
-    check_architecture,
-    load_detector,
-    read_pickled,
-    save_detector,
-)
-from livepose.detection.files import DetectorInfo, person_class
+from livepose.detection.checkpoint import load_detector, read_pickled, save_detector
+from livepose.detection.files import DetectorInfo
 from livepose.errors import WeightsError
 
-METADATA = {"classes": "person", "input_px": "96", "source": "random numbers"}
 IMAGE = torch.from_numpy(np.random.default_rng(0).uniform(0, 1, (1, 3, 64, 64))).float()
 
 
@@ -52,9 +48,7 @@ def test_a_file_that_cannot_be_written_whole_leaves_the_old_one(
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(WeightsError, match=r"cannot write the weights to .*No space left"):
         save_detector(path, random_model, METADATA)
-    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [
-        ("x.safetensors", b"the old one")
-    ]
+    assert list(tmp_path.iterdir()) == [path] and path.read_bytes() == b"the old one"
 
 
 class EvilBuilder:
@@ -67,22 +61,7 @@ class EvilBuilder:
         return DetectionModel, (architecture,)
 
 
-@pytest.mark.parametrize(
-    ("content", "complaint"),
-    [
-        (EvilBuilder(), "holds no model as ultralytics 8 pickles it"),
-        ({"layer.weight": torch.zeros(3)}, "holds no ultralytics model"),
-    ],
-    ids=["one that builds itself", "tensors"],
-)
-def test_a_checkpoint_of_something_else_is_refused_and_runs_nothing(content, complaint, tmp_path):
-    torch.save({"model": content}, tmp_path / "odd.pt")
-    with pytest.raises(WeightsError, match=complaint):
-        load_detector(tmp_path / "odd.pt")
-    assert not (tmp_path / "owned").exists()
-
-
-def test_files_that_hold_no_detector_of_persons_say_what_they_hold(
+def test_files_that_hold_no_detector_of_persons_say_what_they_hold_and_run_nothing(
     random_model, own_file, tmp_path
 ):
     with safe_open(own_file, framework="pt") as file:
@@ -90,39 +69,31 @@ def test_files_that_hold_no_detector_of_persons_say_what_they_hold(
         save_file(tensors, tmp_path / "unfit.safetensors", {**file.metadata(), "sha256": ""})
     save_file(tensors, tmp_path / "pose.safetensors", {"network": "hrnet_w32"})
     save_detector(tmp_path / "cats.safetensors", random_model, {**METADATA, "classes": "cat"})
+    torch.save({"model": EvilBuilder()}, tmp_path / "builds-itself.pt")
+    torch.save({"model": {"layer.weight": torch.zeros(3)}}, tmp_path / "tensors.pt")
     for name, complaint in (
         ("unfit.safetensors", "do not fit the architecture"),
         ("pose.safetensors", "goes to --weights"),
         ("cats.safetensors", "does not detect persons; it knows cat"),
+        ("builds-itself.pt", "holds no model as ultralytics 8 pickles it"),
+        ("tensors.pt", "holds no ultralytics model"),
         ("gone.safetensors", "no weights file"),
         ("gone.pt", "no weights file"),
     ):
         with pytest.raises(WeightsError, match=complaint):
             load_detector(tmp_path / name)
-    assert person_class({0: "cat", 7: "person"}, tmp_path) == 7
+    assert not (tmp_path / "owned").exists()
     with pytest.raises(WeightsError, match="32 to 4096, got 100000"):
         DetectorInfo(0, 1, 100_000)
 
 
-@pytest.mark.parametrize(
-    "layer",
-    [[0, 1, "Conv", [16, 3, 2]], [-1, 1, "Conv", [".c", 3, 2]], [-1, 1, "Conv", [16, "open(3)"]]],
-    ids=["modulo by zero", "no syntax", "a call"],
-)
-def test_an_architecture_that_ultralytics_stumbles_over_is_one_sentence(
-    layer, random_model, tmp_path
-):
-    model = copy.deepcopy(random_model)
-    model.yaml["backbone"][0] = layer
-    save_detector(tmp_path / "x.safetensors", model, METADATA)
-    with pytest.raises(WeightsError, match="do not fit the architecture"):
-        load_detector(tmp_path / "x.safetensors")
+CODE = "__import__('os').system('touch owned')"
 
 
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"activation": "__import__('os').system('touch owned')"}, "no detector of YOLO has"),
+        ({"activation": CODE}, "no detector of YOLO has"),
         ({"head": [[-1, 1, "TorchVision", [512, "resnet18", "DEFAULT"]]]}, "TorchVision"),
         ({"head": [[-1, 1, "nn.Module.register_forward_hook", []]]}, "no detector of YOLO"),
         ({"head": [[-1, 1, "Conv", [64]]]}, "a detection head was expected"),
@@ -130,13 +101,48 @@ def test_an_architecture_that_ultralytics_stumbles_over_is_one_sentence(
         ({"scales": {"n": [1e6, 0.25, 1024]}}, "larger than any detector's"),
         ({"width_multiple": 1e6}, "larger than any detector's"),
         ({"reg_max": 1e9}, "larger than any detector's"),
-        ({"nc": "many"}, "not one of ultralytics"),
+        ({"nc": "many"}, "not one of ultralytics|metadata lack or garble"),
+        ({"backbone": [[0, 1, "Conv", [16, 3, 2]]]}, "do not fit the architecture"),
+        ({"backbone": [[-1, 1, "Conv", [".c", 3, 2]]]}, "do not fit the architecture"),
+        ({"backbone": [[-1, 1, "Conv", [16, CODE]]]}, "do not fit the architecture"),
     ],
-    ids=["code", "download", "method", "pose", "large", "deep", "wide", "bins", "words"],
+    ids=[
+        *("code", "download", "method", "pose", "large", "deep", "wide", "bins", "words"),
+        *("modulo by zero", "no syntax", "a call"),
+    ],
 )
 def test_an_architecture_that_is_odd_is_refused(random_model, change, complaint, tmp_path):
-    usual = json.loads(json.dumps(random_model.yaml))
-    check_architecture(usual, tmp_path)
+    model = copy.deepcopy(random_model)
+    model.yaml |= change
+    save_detector(tmp_path / "x.safetensors", model, METADATA)
     with pytest.raises(WeightsError, match=complaint):
-        check_architecture({**usual, **change}, tmp_path / "x.pt")
+        load_detector(tmp_path / "x.safetensors")
     assert not (tmp_path / "owned").exists()
+
+
+SCRIPT = """
+import os, socket, sys
+import cv2, numpy, torch
+
+def forbidden(*args, **kwargs):
+    raise SystemExit(f"asked the network for {args}")
+
+socket.getaddrinfo = socket.socket.connect = forbidden
+before = dict(os.environ), cv2.getNumThreads(), torch.save, numpy.get_printoptions()
+from livepose.detection import open_detector
+from livepose.detection.checkpoint import ultralytics
+ultralytics().DetectionModel
+after = dict(os.environ), cv2.getNumThreads(), torch.save, numpy.get_printoptions()
+assert before == after, "the process was changed"
+heavy = {"torchvision", "ultralytics.engine.predictor", "ultralytics.engine.model"}
+assert not heavy & set(sys.modules)
+"""
+
+
+def test_ultralytics_comes_silently_offline_and_changes_nothing(tmp_path, monkeypatch):
+    monkeypatch.delenv("YOLO_CONFIG_DIR")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "own"))
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert not list(tmp_path.rglob("Ultralytics"))

@@ -1,41 +1,72 @@
-"""From images to boxes of people: letterbox, suppression, one scale or two."""
+"""From images to boxes of people: letterbox, suppression, one scale or two, and when."""
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from livepose.detection import Detections, detect_stills, open_detector
+from livepose.detection import (
+    Detections,
+    DetectionSchedule,
+    TwoScales,
+    detect_stills,
+    open_detector,
+)
 from livepose.detection.checkpoint import ultralytics
 from livepose.detection.detector import YoloDetector, joined, second_scale_px, suppress
 from livepose.detection.files import DetectorInfo
-from livepose.detection.letterbox import Letterbox
+from livepose.detection.letterbox import GREY, STRIDE, Letterbox
+
+sides = st.integers(1, 3000)
+
+
+@settings(max_examples=40, deadline=None)
+@given(width=sides, height=sides, size_px=st.integers(32, 1280), seed=st.integers(0, 1000))
+def test_the_input_is_the_smallest_of_whole_strides_and_a_box_comes_back(
+    width, height, size_px, seed
+):
+    letterbox = Letterbox.fit((width, height), size_px)
+    assert max(letterbox.scaled_wh) == size_px
+    for scaled, whole in zip(letterbox.scaled_wh, letterbox.input_wh, strict=True):
+        assert whole % STRIDE == 0 and 0 <= whole - scaled < STRIDE
+    corners = np.random.default_rng(seed).uniform(0, 1, (5, 2, 2)) * [width, height]
+    boxes_xyxy = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    back = letterbox.to_source(letterbox.to_input(boxes_xyxy))
+    np.testing.assert_allclose(back, boxes_xyxy, atol=1e-9 * max(width, height))
+
+
+def test_the_image_lies_in_the_middle_of_grey_and_boxes_end_at_its_edges():
+    letterbox = Letterbox.fit((64, 30), 64)
+    seen = letterbox.apply(np.full((30, 64, 3), 200, dtype=np.uint8))
+    assert seen.shape == (32, 64, 3)
+    assert np.all(seen[[0, -1]] == GREY) and np.all(seen[1:-1] == 200)
+    assert letterbox.to_source(np.array([[-50.0, -50, 1000, 1000]])).tolist() == [[0, 0, 64, 30]]
+    fixed = Letterbox.into((1280, 720), (640, 640))
+    assert (fixed.scaled_wh, fixed.left_top) == ((640, 360), (0, 140))
 
 
 class WhiteFinder:
     """Stands for a network: says where white is, as one of three classes by its brightness."""
-
-    name = "white finder"
 
     def __init__(self, input_wh=None, from_px=0):
         self.input_wh, self._from_px = input_wh, from_px
 
     def __call__(self, images_bgr):
         self.shape = images_bgr.shape
-        return np.stack([self.candidate(image) for image in images_bgr])
+        return np.stack([self.candidates(image) for image in images_bgr])
 
     def prepare(self, input_wh):
         return True
 
-    def candidate(self, image):
+    def candidates(self, image):
         found = np.zeros((7, 8), dtype=np.float32)  # 8 candidates: 4 + 3 classes
         white = np.argwhere(image[..., 0] > 180)
         if len(white) and image.shape[1] >= self._from_px:
-            (top, left), (bottom, right) = white.min(axis=0), white.max(axis=0) + 1
-            for column in range(3):  # the same box thrice: suppression keeps one
-                middle = (left + right) / 2, (top + bottom) / 2
-                found[:4, column] = (*middle, right - left, bottom - top)
-                found[4 + int(image.max() < 250), column] = 0.9 - 0.1 * column
+            low, high = white.min(axis=0)[::-1], white.max(axis=0)[::-1] + 1
+            found[:4, :3] = np.hstack([(low + high) / 2, high - low])[:, None]  # thrice the same
+            found[4 + int(image.max() < 250), :3] = 0.9, 0.8, 0.7
         return found
 
 
@@ -72,8 +103,6 @@ def test_other_classes_and_weak_boxes_are_left_out():
     assert len(finder()([scene_image(brightness=200)])[0]) == 0
     assert len(finder(score_threshold=0.95)([scene_image()])[0]) == 0
     assert finder()([]) == []
-    (empty,) = finder()([np.zeros((100, 100, 3), np.uint8)])
-    assert empty.boxes_xyxy.shape == (0, 4) and empty.scores.shape == (0,)
 
 
 def test_images_of_one_shape_go_in_one_batch_and_answers_keep_their_order():
@@ -81,6 +110,7 @@ def test_images_of_one_shape_go_in_one_batch_and_answers_keep_their_order():
     right = scene_image((300, 100, 500, 400))
     found = detector([scene_image(), scene_image((10, 10, 50, 90), (480, 640)), black, right])
     assert [len(each) for each in found] == [1, 1, 0, 1]
+    assert found[2].boxes_xyxy.shape == (0, 4)
     np.testing.assert_allclose(found[3].boxes_xyxy, [[300, 100, 500, 400]], atol=2)
     detector([scene_image(), black, right])
     assert detector.engine.shape == (3, 256, 320, 3)
@@ -97,14 +127,12 @@ def test_what_is_no_colour_image_is_refused(shape, kind):
 
 def test_a_second_scale_adds_the_small_people_of_a_larger_input():
     detector = finder(recommended_px=320, from_px=321)
-    small, large = scene_image((100, 60, 130, 160)), scene_image()
+    small = scene_image((100, 60, 130, 160))
     assert len(detector([small])[0]) == 0
-    look = detector.both_scales(small, wait=False)
-    assert look.small == 1
-    np.testing.assert_allclose(look.people.boxes_xyxy, [[100, 60, 130, 160]], atol=2.0)
-    assert (
-        len(detector.both_scales(large, wait=True).people) == 0
-    )  # it is for the usual input to see
+    both = detector.both_scales(small, wait=False)
+    assert both.small == 1
+    np.testing.assert_allclose(both.people.boxes_xyxy, [[100, 60, 130, 160]], atol=2.0)
+    assert not len(detector.both_scales(scene_image(), wait=True).people), "the usual one's to see"
     assert detector.engine.shape == (1, 384, 512, 3)
 
 
@@ -126,16 +154,14 @@ def test_small_people_come_from_the_larger_input_and_of_two_boxes_the_surer_stay
     half = Letterbox.fit((640, 480), 320)  # 160 px in the image are as large as small people get
     usual = people((100, 50, 300, 450, 0.5))
     closer = people((110, 40, 310, 470, 0.9), (400, 100, 440, 259, 0.8), (500, 100, 540, 261, 0.7))
-    look = joined(usual, closer, half)
-    assert look.people.boxes_xyxy.tolist() == [[400, 100, 440, 259], [100, 50, 300, 450]]
-    assert (look.people.scores.tolist(), look.small) == ([0.8, 0.5], 1)
-
+    both = joined(usual, closer, half)
+    assert both.people.boxes_xyxy.tolist() == [[400, 100, 440, 259], [100, 50, 300, 450]]
+    assert (both.people.scores.tolist(), both.small) == ([0.8, 0.5], 1)
     usual = people((0, 0, 40, 100, 0.9), (100, 0, 140, 100, 0.3))
     closer = people((102, 0, 142, 100, 0.6), (1, 0, 41, 100, 0.4))
-    look = joined(usual, closer, half)
-    assert look.people.boxes_xyxy.tolist() == [[0, 0, 40, 100], [102, 0, 142, 100]]
-    assert look.small == 1  # who is seen by the usual input asks for no larger one
-    assert joined(people((0, 0, 40, 100, 0.9)), people(), half).small == 0
+    both = joined(usual, closer, half)
+    assert both.people.boxes_xyxy.tolist() == [[0, 0, 40, 100], [102, 0, 142, 100]]
+    assert both.small == 1  # who is seen by the usual input asks for no larger one
 
 
 def test_a_crowd_in_a_very_large_still_is_found(shared):
@@ -177,3 +203,59 @@ def test_networks_that_need_no_suppression_are_taken_at_their_word():
     rows = np.array([[0, 0, 9, 9, 0.5, 1], [1, 1, 9, 9, 0.9, 0], [1, 1, 9, 9, 0.95, 0]], "f4")
     found = suppress(np.concatenate([rows, rows * 0]), 0, 80, 0.25)
     np.testing.assert_allclose(found, [[1, 1, 9, 9, 0.95], [1, 1, 9, 9, 0.9]], atol=1e-6)
+
+
+# -- when the second scale is looked at ------------------------------------------------------------
+
+NOBODY = people()
+
+
+class Watched:
+    """Notes when both scales were looked at; shows somebody small in the images of those times."""
+
+    def __init__(self, small_at=lambda time_s: False, ready=lambda: True):
+        self.close_s, self.asked = [], []
+        self._small_at, self._ready = small_at, ready
+
+    def __call__(self, images_bgr):
+        return [NOBODY for _ in images_bgr]
+
+    def both_scales(self, image_bgr, wait):
+        self.asked.append(wait)
+        if not self._ready():
+            return None
+        self.close_s.append(self.time_s)
+        return TwoScales(NOBODY, int(self._small_at(self.time_s)))
+
+
+def watch(detector, times_s, schedule=None):
+    """The times of both scales."""
+    schedule = schedule or DetectionSchedule()
+    for detector.time_s in times_s:
+        schedule.detect(detector, scene_image(), detector.time_s)
+    return detector.close_s
+
+
+def test_the_second_detection_takes_both_scales_and_then_one_every_few_seconds():
+    assert watch(Watched(), np.arange(0, 10, 0.5)) == [0.5, 3.5, 6.5, 9.5]
+
+
+def test_both_scales_are_taken_while_somebody_small_is_there_and_a_moment_longer():
+    close_s = watch(Watched(lambda time_s: 3 <= time_s <= 5), np.arange(0, 12, 0.5))
+    assert close_s == [0.5, *np.arange(3.5, 7, 0.5), 9.5]
+
+
+def test_the_second_scale_is_taken_as_soon_as_it_is_ready():
+    ready = iter([False, False, True])
+    detector, schedule = Watched(ready=lambda: next(ready)), DetectionSchedule()
+    schedule.wait = False
+    assert watch(detector, (0.0, 0.1, 0.2, 0.3, 0.4), schedule) == [0.3]
+    assert detector.asked == [False] * 3
+
+
+def test_a_stream_that_begins_again_is_looked_at_anew():
+    assert watch(Watched(), (0.0, 0.1, 0.2, 0.0, 0.1)) == [0.1, 0.1]
+    schedule, detector = DetectionSchedule(), Watched()
+    watch(detector, (0.0, 0.1), schedule)
+    schedule.reset()
+    assert watch(detector, (0.2, 0.3), schedule) == [0.1, 0.3]

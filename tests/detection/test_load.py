@@ -11,10 +11,9 @@ import pytest
 import torch
 from weights.server import Server, serving
 
-from livepose.detection import files, load, open_detector, openvino_engine
+from livepose.detection import checkpoint, files, load, open_detector, openvino_engine
 from livepose.detection.checkpoint import TorchEngine, load_detector
 from livepose.detection.load import detector_file
-from livepose.detection.openvino_engine import OpenVinoEngine
 from livepose.errors import DeviceError, UsageError, WeightsError
 from livepose.runtimes import openvino, select
 from livepose.weights.fetching import file_sha256
@@ -24,54 +23,61 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
 
 def test_openvino_says_what_torch_says_and_converts_only_once(said, own_file, cache):
     shutil.rmtree(cache / "networks", ignore_errors=True)
-    detector = open_detector(own_file, "cpu", score_threshold=0.2)
-    assert isinstance(detector.engine, OpenVinoEngine)
-    assert any("only this once" in line for line in said)
-    assert said[-1] == "detector: random, OpenVINO on the processor"
+    for times in (1, 0):
+        said.clear()
+        detector = open_detector(str(own_file), "cpu", score_threshold=0.2)
+        assert sum("only this once" in line for line in said) == times
+        assert said[-1] == "detector: random, OpenVINO on the processor"
     images = np.random.default_rng(1).integers(0, 256, (3, 96, 96, 3), dtype=np.uint8)
     ours, theirs = detector.engine(images), TorchEngine(load_detector(own_file)[0], "cpu")(images)
     assert ours.shape == theirs.shape
     np.testing.assert_allclose(ours[:, :4], theirs[:, :4], atol=2.0)  # bfloat16 in places
     np.testing.assert_allclose(ours[:, 4:], theirs[:, 4:], atol=0.03)
-    said.clear()
-    open_detector(str(own_file), score_threshold=0.2)
-    assert not any("preparing" in line for line in said)
 
 
-def test_what_openvino_cannot_take_runs_in_torch(said, own_file, monkeypatch, tmp_path):
+def test_what_openvino_cannot_take_runs_in_torch_and_says_so_where_that_is_missing(
+    said, own_file, monkeypatch, tmp_path
+):
     monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "fresh"))
     monkeypatch.setattr(openvino_engine, "is_known", lambda stored: False)
     assert isinstance(open_detector(own_file).engine, TorchEngine)
     assert "it is no YOLO11" in said[0]
     assert said[-1] == "detector: random, torch on cpu"
+    monkeypatch.setattr(files, "find_spec", lambda name: None)
+    (tmp_path / "mine.pt").touch()
+    for path in (tmp_path / "mine.pt", own_file):
+        with pytest.raises(WeightsError, match="needs torch and ultralytics"):
+            open_detector(path)
 
 
-def test_a_gpu_that_sees_wrongly_gives_way_only_where_none_was_asked_for(
-    said, own_file, monkeypatch
-):
-    def wrong(*_):
-        raise DeviceError("finds other people there")
-
-    monkeypatch.setattr(select, "cuda_devices", lambda: 1)
-    monkeypatch.setattr(load, "cuda_devices", lambda: 1)
-    monkeypatch.setattr(load, "_open_on_gpu", wrong)
-    with pytest.raises(DeviceError, match="finds other people there"):
-        open_detector(own_file, "cuda")
-    open_detector(own_file, "auto")
-    assert "not on cuda:0: finds other people there" in said[0]
-    assert said[-1] == "detector: random, OpenVINO on the processor"
-
-
-def test_without_ultralytics_a_gpu_is_left_and_one_that_is_asked_for_says_what_is_missing(
-    said, own_file, monkeypatch
-):
+@pytest.fixture
+def gpu(monkeypatch):
     for module in (select, load):
         monkeypatch.setattr(module, "cuda_devices", lambda: 1)
-    monkeypatch.setattr(files, "find_spec", lambda name: None)
-    open_detector(own_file)
-    assert said[-1] == "detector: random, OpenVINO on the processor"
-    with pytest.raises(WeightsError, match="needs torch and ultralytics"):
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize(
+    ("missing", "error", "complaint"),
+    [(False, DeviceError, "finds other people"), (True, WeightsError, "needs torch and ultra")],
+    ids=["sees wrongly", "without ultralytics"],
+)
+def test_a_gpu_of_no_use_gives_way_only_where_none_was_asked_for(
+    missing, error, complaint, said, own_file, monkeypatch
+):
+    if missing:
+        monkeypatch.setattr(files, "find_spec", lambda name: None)
+    monkeypatch.setattr(checkpoint.TorchEngine, "__init__", lambda *_: None)
+    monkeypatch.setattr(openvino_engine, "require_same_people", wrong)
+    with pytest.raises(error, match=complaint):
         open_detector(own_file, "cuda")
+    open_detector(own_file, "auto")
+    assert missing or "not on cuda:0: finds other people there" in said[0]
+    assert said[-1] == "detector: random, OpenVINO on the processor"
+
+
+def wrong(*_):
+    raise DeviceError("finds other people there")
 
 
 def test_a_larger_input_is_compiled_beside_and_used_when_it_is_there(own_file, cache, monkeypatch):
@@ -127,27 +133,22 @@ def test_auto_takes_the_official_checkpoint_and_otherwise_the_embedded_one(
         ("yolo11n-pose", "there is no detector 'yolo11n-pose'"),
         ("../yolo11n", "there is no detector"),
         ("x" * 300, "there is no detector"),
+        ("notes.txt", "does not look like a detector"),
+        ("folder", "does not look like a detector"),
+        ("broken.xml", "cannot be read by OpenVINO"),
+        ("SHARED/peers/rtmdet_nano_person_320_end2end.onnx", "no detector exported by ultra"),
+        ("SHARED/peers/yolov8n-pose_int8_openvino", "holds a pose network"),
     ],
-    ids=["offline", "pose", "path", "long"],
 )
-def test_what_is_not_there_says_so(name, complaint):
-    with pytest.raises(WeightsError, match=complaint):
-        open_detector(name)
-
-
-def test_files_that_are_no_detectors_say_so(own_file, tmp_path, shared):
-    (tmp_path / "notes.txt").write_text("hello")
+def test_what_is_not_there_or_no_detector_says_so(name, complaint, tmp_path, shared):
     (tmp_path / "folder").mkdir()
-    (tmp_path / "broken.xml").write_text("<net")
-    for path, complaint in (
-        (tmp_path / "notes.txt", "does not look like a detector"),
-        (tmp_path / "folder", "does not look like a detector"),
-        (tmp_path / "broken.xml", "cannot be read by OpenVINO"),
-        (shared / "peers" / "rtmdet_nano_person_320_end2end.onnx", "no detector exported by ultra"),
-        (shared / "peers" / "yolov8n-pose_int8_openvino", "holds a pose network"),
-    ):
-        with pytest.raises(WeightsError, match=complaint):
-            open_detector(path)
+    for text in ("notes.txt", "broken.xml"):
+        (tmp_path / text).write_text("<net")
+    with pytest.raises(WeightsError, match=complaint):
+        open_detector(name.replace("SHARED", str(shared)))
+
+
+def test_a_size_that_no_detector_has_is_a_usage_error(own_file):
     with pytest.raises(UsageError, match="expected 1 to 4096 pixels, got 100000"):
         open_detector(own_file, size_px=100_000)
 
@@ -182,21 +183,17 @@ def published(monkeypatch, tmp_path):
         yield server
 
 
-def test_the_published_checkpoint_is_fetched_verified_and_found_again(said, published: Server):
+def test_published_checkpoints_are_fetched_verified_and_found_again(said, published: Server):
     published.status = 404
     with pytest.raises(WeightsError, match="the server says HTTP Error 404"):
         open_detector("yolo11n")
     published.status = 200
-    for _ in range(2):
-        path = detector_file("yolo11n", offline=False)
-    assert path.read_bytes() == published.content and len(published.paths) == 2
+    for name in ("yolo11n", "yolo11n", "yolo26x.pt", "yolo26x.pt"):
+        path = detector_file(name, offline=False)
+        assert path.read_bytes() == published.content
+    paths = ["/v8.3.0/yolo11n.pt", "/v8.3.0/yolo11n.pt", "/v8.4.0/yolo26x.pt"]
+    assert published.paths == paths and path.name == "yolo26x.pt"
     assert said[0].startswith("fetching http://127.0.0.1")
-
-
-def test_any_published_detector_is_fetched_by_its_name_and_found_again(published: Server):
-    for _ in range(2):
-        path = detector_file("yolo26x.pt", offline=False)
-    assert path.name == "yolo26x.pt" and published.paths == ["/v8.4.0/yolo26x.pt"]
 
 
 def test_auto_tries_once_a_day_and_holds_a_start_up_for_no_longer_than_said(

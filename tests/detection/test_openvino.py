@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from livepose import boxes
-from livepose.detection import files, open_detector, openvino_engine
+from livepose.detection import open_detector, openvino_engine
 from livepose.detection.checkpoint import TorchEngine, load_detector
 from livepose.detection.files import read_stored
 from livepose.detection.openvino_engine import converted
@@ -19,7 +19,6 @@ from livepose.weights.card import read_metadata
 from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file
 
 SHIPPED = embedded_file(DEFAULT_DETECTOR + SUFFIX)
-PLAIN, INT8 = "OpenVINO on the processor", "OpenVINO on the processor, int8"
 IN_F32 = {"INFERENCE_PRECISION_HINT": "f32"}
 
 needs_shipped = pytest.mark.skipif(
@@ -66,35 +65,23 @@ def test_a_checkpoint_of_ultralytics_sees_what_torch_sees(pickled_file):
     np.testing.assert_allclose(found, TorchEngine(torch_model, "cpu")(images), atol=2e-3)
 
 
-def test_what_only_torch_can_read_asks_for_it(tmp_path, own_file, monkeypatch):
-    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "fresh"))
-    monkeypatch.setattr(files, "find_spec", lambda name: None)
-    monkeypatch.setattr(openvino_engine, "is_known", lambda one: False)
-    (tmp_path / "mine.pt").touch()
-    for path in (tmp_path / "mine.pt", own_file):
-        with pytest.raises(WeightsError, match="needs torch and ultralytics"):
-            open_detector(path)
-
-
 @needs_shipped
 def test_int8_is_used_where_it_is_quicker_and_was_seen_once_to_find_the_same_people(
     said, shared, monkeypatch, tmp_path
 ):
     monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "fresh"))
-    image_bgr = cv2.imread(str(shared / "images" / "four_at_table.jpg"))
     monkeypatch.setattr(openvino_engine, "gains_by_int8", lambda: True)
-    monkeypatch.setattr(openvino_engine, "_INT8_SCORE_DIFFERENCE", 0.0)
-    plain = open_detector("embedded", "cpu", score_threshold=0.4)
-    assert plain.engine.name == PLAIN
-    assert said[-2].startswith(f"detector: not int8: the detector on {INT8} sees other people")
-    monkeypatch.undo()
-    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "fresh"))
-    monkeypatch.setattr(openvino_engine, "gains_by_int8", lambda: True)
+    with monkeypatch.context() as strict:
+        strict.setattr(openvino_engine, "_INT8_SCORE_DIFFERENCE", 0.0)
+        plain = open_detector("embedded", "cpu", score_threshold=0.4)
+    assert plain.engine.name == "OpenVINO on the processor"
+    assert "detector: not int8: the detector on OpenVINO on the processor, int8 sees" in said[-2]
     open_detector("embedded", "cpu")
     monkeypatch.setattr(openvino_engine, "require_same_people", None)
-    found = open_detector("embedded", "cpu", score_threshold=0.4)([image_bgr])[0]
-    assert said[-1] == f"detector: {DEFAULT_DETECTOR}, {INT8}"
-    expected = plain([image_bgr])[0]
+    detector = open_detector("embedded", "cpu", score_threshold=0.4)
+    assert said[-1] == f"detector: {DEFAULT_DETECTOR}, OpenVINO on the processor, int8"
+    image_bgr = cv2.imread(str(shared / "images" / "four_at_table.jpg"))
+    (found,), (expected,) = detector([image_bgr]), plain([image_bgr])
     assert len(found) == len(expected) > 0
     assert boxes.iou(expected.boxes_xyxy, found.boxes_xyxy).max(axis=1).min() > 0.9
     assert not np.array_equal(found.boxes_xyxy, expected.boxes_xyxy)
