@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from reference import relative_error
 
 from livepose.crops import CropGeometry, cut_crops
-from livepose.errors import UsageError, WeightsError
+from livepose.errors import UsageError
 from livepose.heatmaps import Decoded, decode
 from livepose.runtimes import open_runtime
 from livepose.runtimes.verify import people
@@ -68,8 +68,3 @@ def test_a_size_that_no_network_bears_says_what_works(input_hw: tuple[int, int])
         open_runtime("default", input_hw=input_hw)
     with pytest.raises(UsageError, match="in steps of 16"):
         Settings(input_hw=input_hw)
-
-
-def test_an_export_of_one_size_says_so(tinypose: Path) -> None:
-    with pytest.raises(WeightsError, match=r"t.xml takes .*128,96.* for images of 96x64 .*--input"):
-        open_runtime(tinypose, input_hw=(96, 64))

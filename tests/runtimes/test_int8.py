@@ -55,19 +55,6 @@ def test_ranges_that_are_missing_or_damaged_are_refused_with_the_way_to_make_the
             read_ranges(path, read_card(path).sha256)
 
 
-def test_stale_ranges_are_said_and_not_used(
-    said: list[str], resnet: tuple[Path, ActivationRanges], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, ranges = resnet
-    monkeypatch.setattr(select, "quick_precisions", lambda: ("int8",))
-    write_ranges(ranges_path(path), replace(ranges, weights_sha256="2" * 64))
-    runtime = open_runtime(path, "openvino", "cpu")
-    assert runtime.precision != "int8"
-    assert "pose: not openvino, cpu, int8: resnet14.int8.json was made for other" in said[0]
-    with pytest.raises(RangesError, match="was made for other weights"):
-        open_runtime(path, precision="int8")
-
-
 def test_every_layer_with_a_range_computes_in_whole_numbers(
     resnet: tuple[Path, ActivationRanges],
 ) -> None:
@@ -86,43 +73,40 @@ def test_every_layer_with_a_range_computes_in_whole_numbers(
 
 def test_what_is_joined_on_its_way_into_a_layer_is_rounded_alike_and_0_stays_0() -> None:
     ops = ov.opset13
-    image = ops.parameter([1, 2, 8, 8], np.float32)
-    parts = [ops.relu(image), ops.tanh(image)]
-    joined = ops.concat(
-        [parts[0], ops.max_pool(parts[1], *[[1, 1]] * 2, *[[1, 1]] * 2, [3, 3]).output(0)], 1
-    )
-    layer = ops.convolution(joined, np.ones((1, 4, 1, 1), np.float32), *[[1, 1]] * 4)
+    image = ops.parameter([1, 1, 1, 8], np.float32)
+    joined = ops.concat([ops.relu(image), ops.tanh(image)], 1)
+    layer = ops.convolution(joined, np.ones((1, 2, 1, 1), np.float32), *[[1, 1]] * 4)
     layer.set_friendly_name("joins")
-    model = ov.Model([ops.result(layer)], [image], "toy")
-    made = insert_ranges(model, {"joins": (-0.3, 5.0)})
-    roundings = list(entering(convolutions(made)["joins"]).values())
-    assert [one.get_node().get_type_name() for one in roundings] == ["FakeQuantize"] * 2
+    made = insert_ranges(ov.Model([layer], [image], "toy"), {"joins": (-0.3, 5.0)})
+    sources = entering(convolutions(made)["joins"]).values()
     ends = [
-        [one.get_node().input_value(n).get_node().data.item() for n in (1, 2)] for one in roundings
+        [source.get_node().input_value(end).get_node().data.item() for end in (1, 2)]
+        for source in sources
     ]
-    assert ends[0] == ends[1]
-    (low, high), step = ends[0], 5.3 / 255
-    assert high - low == pytest.approx(5.3)
-    assert low / step == pytest.approx(round(low / step), abs=1e-3)
-    assert abs(low + 0.3) <= step / 2
+    assert ends[0] == ends[1] == pytest.approx([-0.3, 5.0], abs=5.3 / 255 / 2)
+    assert ov.compile_model(made, "CPU")(np.zeros((1, 1, 1, 8), np.float32))[0].max() == 0
 
 
 def test_people_stay_where_torch_sees_them() -> None:
-    path = find_weights("default")
-    runtime = open_runtime(path, precision="int8")
-    assert (runtime.name, runtime.precision) == ("openvino", "int8")
-    expected = PoseNetwork(path, runtime.card).reference()
+    runtime = open_runtime(precision="int8")  # which is checked
+    expected = PoseNetwork(find_weights("default"), runtime.card).reference()
     shift = keypoint_shift(runtime(probe_crops(runtime.card)), expected, runtime.card.blur_kernel)
-    assert 0.001 < shift.median_px < 0.3
+    assert shift.median_px > 0.001, "it is not rounded"
 
 
-def test_auto_takes_int8_and_gives_it_up_where_it_finds_other_keypoints(
+def test_auto_takes_int8_and_gives_it_up_where_it_is_wrong_or_of_other_weights(
     said: list[str], resnet: tuple[Path, ActivationRanges], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    path, ranges = resnet
     monkeypatch.setattr(select, "quick_precisions", lambda: ("int8",))
     monkeypatch.setitem(verify.LIMITS_PX, "int8", 1e9)
     monkeypatch.setattr(verify, "SCORE_LIMIT", 1e9)
-    assert open_runtime(resnet[0]).precision == "int8"
+    assert open_runtime(path).precision == "int8"
     monkeypatch.setitem(verify.LIMITS_PX, "int8", 0.0)
-    assert open_runtime(resnet[0]).precision == "f32"
+    assert open_runtime(path).precision == "f32"
     assert said[-2].startswith("pose: not openvino, cpu, int8: openvino on cpu in int8 finds other")
+    write_ranges(ranges_path(path), replace(ranges, weights_sha256="2" * 64))
+    assert open_runtime(path).precision == "f32"
+    assert "pose: not openvino, cpu, int8: resnet14.int8.json was made for other" in said[-2]
+    with pytest.raises(RangesError, match="was made for other weights"):
+        open_runtime(path, precision="int8")

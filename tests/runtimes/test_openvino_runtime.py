@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -106,12 +105,9 @@ def test_weights_that_claim_to_be_others_are_refused_and_change_nothing(
 def test_the_ends_of_the_graph_are_marked_to_stay_precise(hrnet_file: Path) -> None:
     open_runtime(hrnet_file, "openvino", precision="f32")
     store = PoseNetwork(hrnet_file, read_card(hrnet_file)).store
-    graph = bytes(store.read("graph.xml") or b"")
-    layers = ElementTree.fromstring(graph).findall("layers/layer")  # noqa: S314
-    mark = "rt_info/attribute[@name='DisablePrecisionConversion']"
-    marked = [layer for layer in layers if layer.find(mark) is not None]
-    kinds = [layer.get("type") for layer in marked]
-    assert 3 <= kinds.count("Convolution") <= 6
+    layers = bytes(store.read("graph.xml") or b"").decode().split("<layer ")
+    marked = [layer for layer in layers if "DisablePrecisionConversion" in layer]
+    assert 3 <= sum('type="Convolution"' in layer for layer in marked) <= 6
     assert len(marked) < 0.03 * len(layers)
 
 

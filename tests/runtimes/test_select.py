@@ -98,14 +98,17 @@ def test_what_is_asked_for_and_absent_is_an_error_and_never_something_else(
         ({"precision": "f16", "device": "cpu"}, "cpu in f16: .* on GPUs in f16"),
         ({"precision": "f16", "device": "cpu", "runtime": "torch"}, "cpu in f16: .* on GPUs"),
         ({"precision": "int8", "runtime": "torch"}, "in int8: openvino is for .* int8"),
+        ({"weights": "x.xml", "runtime": "torch"}, "torch is for livepose's own weights"),
+        ({"weights": "x.xml", "precision": "int8"}, "others' files bear no int8"),
     ],
 )
 def test_what_is_none_or_excludes_the_rest_is_a_usage_error(
-    asked: dict[str, str], sentence: str, resnet_file: Path, machine: Machine
+    asked: dict[str, str], sentence: str, resnet_file: Path, machine: Machine, tinypose: Path
 ) -> None:
     machine(1)
+    weights = tinypose if "weights" in asked else resnet_file
     with pytest.raises(UsageError, match=sentence):
-        open_runtime(resnet_file, **asked)
+        open_runtime(**asked | {"weights": str(weights)})
 
 
 # -- ``--weights auto`` ----------------------------------------------------------------------------
