@@ -21,9 +21,6 @@ ALIGNMENTS = ("pixel_centre", "hrnet", "dark", "udp", "stride")
 EXPORT_SUFFIXES = {"onnx": (".onnx",), "openvino": (".xml", ".bin"), "torchscript": (".pt",)}
 ONE = "1"
 """The ``nargs`` of an option whose several values stand in one word, such as ``dark,argmax``."""
-RATE_HZ: dict[str, Any] = {"above": 0, "most": 10_000}
-HEIGHT_M: dict[str, Any] = {"least": 0.2, "most": 3}
-"""Bounds of what motion files are told."""
 SMOOTHINGS = ("still", "balanced", "fast", "none")
 LEAST_SIDE_PX, MOST_SIDE_PX, SIDE_STEP_PX = 32, 1024, 16
 """Sides of the image of a person that a pose network takes ..."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from livepose.cli.options import SOURCES
 from livepose.errors import UsageError
 from livepose.paths import is_file, is_folder
-from livepose.settings import HEIGHT_M, RATE_HZ, DrawingStyle, Settings, option, parse_size
+from livepose.settings import DrawingStyle, Settings, option, parse_size
 
 if TYPE_CHECKING:
     from livepose.sources import Excerpt
@@ -160,10 +160,14 @@ class OutputOptions:
     mot: Path | None = written("angles, likewise", ".mot")
     rate_hz: float | None = option(
         None, "of --trc and --mot; default: that of the frames",
-        flag="--rate", metavar="HZ", **RATE_HZ,
+        flag="--rate", metavar="HZ", above=0, most=10_000,
     )  # fmt: skip
     height_m: float | None = option(
-        None, "how tall somebody is: --trc in metres; default: pixels", metavar="M", **HEIGHT_M
+        None,
+        "how tall somebody is: --trc in metres; default: pixels",
+        metavar="M",
+        least=0.2,
+        most=3,
     )
     parquet: Path | None = written("the rows of --csv as Parquet (livepose[parquet])", ".parquet")
     coco_dataset: Path | None = written("a COCO data set to be corrected by hand", ".dataset.json")

@@ -21,14 +21,12 @@ class VirtualCameraSink(Sink):
     """Shows the drawn images in a virtual camera, the newest one whenever that is ready.
 
     ``name`` is a device such as /dev/video4; empty takes the first one. The first image says
-    the size; later ones of other sizes are fitted into it. Raises DeviceError, with the command
-    that helps, when pyvirtualcam or the device is missing.
+    the size; later ones of other sizes are fitted into it.
     """
 
     needs_drawing = live = True
 
     def __init__(self, name: str = "", fps: float | None = None) -> None:
-        check_virtual_camera(name)
         self._name, self._fps = name, fps or 30.0
         self._latest: Latest[ImageBgr] = Latest()
         self._failure: Exception | None = None
@@ -67,7 +65,7 @@ def _open(name: str, size_wh: tuple[int, int], fps: float) -> Any:
 
 
 def check_virtual_camera(name: str) -> None:
-    """Opens it once, so that a missing device is said before anything is loaded."""
+    """Opens it once, before anything is loaded; DeviceError says which command helps."""
     try:
         _open(name, (640, 480), 30.0).close()
     except ImportError as error:

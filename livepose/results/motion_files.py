@@ -13,7 +13,6 @@ from livepose.errors import DataError, UsageError
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import Poses
 from livepose.results.angles import NAMES, AngleMeter
-from livepose.settings import HEIGHT_M, RATE_HZ, expected
 from livepose.sinks.annotations import MIDPOINTS
 from livepose.sinks.files import write_output
 from livepose.sinks.sink import Sink, check_file, refuse_existing
@@ -43,8 +42,6 @@ class _MotionSink(Sink):
     def __init__(
         self, path: str | Path, rate_hz: float | None = None, *, overwrite: bool = False
     ) -> None:
-        if wanted := expected(RATE_HZ, rate_hz):
-            raise UsageError(f"rate: expected {wanted} Hz, got {rate_hz:g}")
         self._path, self._rate_hz = Path(path), rate_hz
         self._meter = AngleMeter()
         self._tracks: dict[int, list[tuple[float, Floats]]] = {}
@@ -102,8 +99,6 @@ class TrcSink(_MotionSink):
         *,
         overwrite: bool = False,
     ) -> None:
-        if wanted := expected(HEIGHT_M, height_m):
-            raise UsageError(f"height: expected {wanted} metres, got {height_m:g}")
         super().__init__(path, rate_hz, overwrite=overwrite)
         self._height_m = height_m
         self._names: list[str] = []

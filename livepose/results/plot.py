@@ -154,12 +154,11 @@ def check_suffix(path: Path) -> None:
         raise UsageError(f"{path}: expected a name that ends with {', '.join(_SUFFIXES)}")
 
 
-def save_page(figure: "Figure", path: Path, title: str = "livepose") -> None:
+def save_page(figure: "Figure", path: Path, title: str) -> None:
     """Writes PNG, PDF or HTML (with the plot inside, without scripts), as the suffix says.
 
     The bytes are the same for the same results.
     """
-    check_suffix(path)
     form, file = path.suffix.lower()[1:], io.BytesIO()
     metadata = {"CreationDate": None} if form == "pdf" else None
     figure.savefig(file, format=form.replace("html", "png"), dpi=120, metadata=metadata)

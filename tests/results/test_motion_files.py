@@ -99,13 +99,6 @@ def test_angles_are_written_by_name_without_jumps_and_nan_where_there_is_none(tm
     assert np.isfinite(values[:, columns.index("right_elbow")]).all()
 
 
-def test_what_cannot_be_right_is_refused_before_the_first_frame(tmp_path):
-    with pytest.raises(UsageError, match="rate: expected a number above 0, at most 10000 Hz"):
-        MotSink(tmp_path / "a.mot", rate_hz=float("nan"))
-    with pytest.raises(UsageError, match=r"expected a number from 0\.2 to 3 metres"):
-        TrcSink(tmp_path / "a.trc", height_m=170.0)
-
-
 def test_files_of_an_earlier_run_are_not_replaced_unasked(tmp_path):
     walk(TrcSink(tmp_path / "walk.trc"), np.arange(5) / 25, ids=(8,))
     with pytest.raises(UsageError, match=r"walk_person8.trc is there already"):
