@@ -1,5 +1,7 @@
 """People and frames that the tests of the sinks write."""
 
+from pathlib import Path
+
 import numpy as np
 from people import made
 
@@ -19,3 +21,7 @@ def poses(people=1, missing=()) -> Poses:
     boxes_xyxy = np.array([5.0, 6, 45, 66]) + right * [1, 0, 1, 0]
     found = made(xy, 0.5 + k / 100, boxes_xyxy, sigma_px=2.0)
     return found.with_arrays(scores=np.full(people, 0.9))
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())

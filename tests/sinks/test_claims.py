@@ -6,10 +6,9 @@ import re
 import resource
 import threading
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
-from sinks.people import frame, poses
+from sinks.people import frame, names_in, poses
 
 from livepose.errors import SinkError, UsageError
 from livepose.kept import write_whole
@@ -32,10 +31,6 @@ FILES = {
     "a.mp4": VideoSink,
 }
 FOLDERS = (ImageSink, OpenPoseSink, YoloPoseSink)
-
-
-def names_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 @contextmanager

@@ -2,13 +2,14 @@
 
 import csv
 import json
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import cv2
 import numpy as np
 import pytest
-from sinks.people import frame, poses
+from sinks.people import frame, names_in, poses
 
 from livepose.detection import Detections
 from livepose.errors import SinkError, UsageError
@@ -16,7 +17,7 @@ from livepose.poses import Poses
 from livepose.results.tables import CsvSink
 from livepose.sinks.annotations import CocoSink, OpenPoseSink
 from livepose.sinks.images import ImageSink, SheetSink
-from livepose.sinks.jsonl import JsonLinesSink, make_header
+from livepose.sinks.jsonl import JsonLinesSink, frame_json, make_header
 
 HEADER = make_header(source="in.mp4", size_wh=(64, 48), fps=float("nan"), weights="default")
 
@@ -31,25 +32,20 @@ def lines_of(path):
     return [json.loads(line, parse_constant=pytest.fail) for line in path.read_text().splitlines()]
 
 
-def names_in(folder):
-    return sorted(path.name for path in folder.iterdir())
-
-
 def test_json_lines_have_a_header_and_then_the_frames(tmp_path):
     told = {"poses": 1}
     sink = JsonLinesSink(tmp_path / "a.jsonl", HEADER, ending=lambda: told)
     sink.write(frame(0), poses(1, missing=[3]))
     sink.write(frame(1, 0.04, name="p/a.jpg"), Poses.empty())
     told["poses"] = 7
-    written(sink)
-    written(sink)
+    written(sink), written(sink)
     header, first, second, last = lines_of(tmp_path / "a.jsonl")
     header = header["livepose"]
-    assert (header["format"], header["source"], header["weights"]) == (1, "in.mp4", "default")
-    assert (header["size_wh"], header["fps"]) == ([64, 48], None)
     assert len(header["skeleton"]["keypoints"]) == 17
-    assert header["keypoint"] == ["x", "y", "score", "sigma_px"]
     assert header["states"] == ["missing", "seen", "weak", "outside", "predicted", "propagated"]
+    wanted = {"format": 1, "source": "in.mp4", "weights": "default", "size_wh": [64, 48]}
+    wanted |= {"fps": None, "keypoint": ["x", "y", "score", "sigma_px"]}
+    assert header | wanted == header
     started = datetime.fromisoformat(header["started_utc"])
     assert abs((datetime.now(UTC) - started).total_seconds()) < 3600
     (person,) = first.pop("people")
@@ -59,6 +55,55 @@ def test_json_lines_have_a_header_and_then_the_frames(tmp_path):
     assert person["keypoints"][0] == [10.0, 20.0, 0.5, 2.0] and person["keypoints"][3] is None
     assert second == {"frame": 1, "time_s": 0.04, "name": "p/a.jpg", "people": []}
     assert last == {"summary": {"poses": 7}}
+
+
+def crowd(seed: int) -> Poses:
+    """People anywhere, some keypoints missing, some spreads unknown, some numbers odd."""
+    rng, people = np.random.default_rng(seed), seed + 1
+    base = poses(people, missing=[seed])
+    spread = rng.random(base.covariance_px2.shape) * 10
+    spread[rng.random((people, 17)) < 0.2, 0, 1] = np.nan
+    boxes = rng.normal(300, 400, (people, 4))
+    boxes[0, 0] = rng.choice([np.nan, np.inf, -np.inf, 1.005])
+    return replace(
+        base,
+        keypoints_xy=base.keypoints_xy + rng.normal(300, 400, base.keypoints_xy.shape),
+        covariance_px2=spread,
+        boxes_xyxy=boxes,
+        scores=rng.random(people),
+        keypoint_states=rng.integers(0, 5, (people, 17)).astype(np.uint8),
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_it_says_what_to_dict_says(seed):
+    people = crowd(seed) if seed else Poses.empty()
+    text = frame_json(frame(7, 0.25), people)
+    said = json.loads(text, parse_constant=pytest.fail, object_pairs_hook=list)
+    plain = json.dumps({"frame": 7, "time_s": 0.25, **people.to_dict()})
+    assert said == json.loads(plain, parse_constant=lambda odd: None, object_pairs_hook=list)
+
+
+def test_slim_people_take_under_400_bytes_and_keep_the_digits_that_count(tmp_path):
+    people = poses(4)
+    people = replace(people, keypoints_xy=people.keypoints_xy + 500.26)
+    sharp = replace(people, covariance_px2=people.covariance_px2 * 0.1)
+    for one, x in ((people, 510), (sharp, 510.3)):
+        text = frame_json(frame(0), one, "slim")
+        assert len(text) < 4 * 400
+        assert json.loads(text)["people"][0]["keypoints"][0] == [x, x + 10, 0.5]
+    written(JsonLinesSink(tmp_path / "a.jsonl", HEADER, slim=True), (frame(0), poses(1, [2])))
+    header, line = lines_of(tmp_path / "a.jsonl")
+    assert header["livepose"]["keypoint"] == ["x", "y", "score"]
+    (person,) = line["people"]
+    assert set(person) == {"id", "box_xyxy", "score", "keypoints"}
+    assert person["keypoints"][2] is None
+
+
+def test_live_frames_have_the_wall_clock_of_their_capture():
+    captured = replace(frame(0), captured_s=time.perf_counter() - 2.0)
+    said = json.loads(frame_json(captured, Poses.empty()))
+    assert said["unix_s"] == pytest.approx(time.time() - 2.0, abs=0.5)
 
 
 def test_boxes_are_edges_and_points_are_pixel_centres_in_every_file(tmp_path):
@@ -87,13 +132,11 @@ def test_openpose_files_are_named_and_filled_as_openpose_does(tmp_path):
     written(OpenPoseSink(tmp_path, "clip.mp4"), (frame(0), poses(2)), missing, *images)
     stems = ["a", "a_000000000004", "clip_000000000000", "clip_000000000012"]
     assert names_in(tmp_path) == sorted(f"{stem}_keypoints.json" for stem in stems)
-    first, second = (
-        json.loads((tmp_path / f"{stem}_keypoints.json").read_text()) for stem in stems[2:]
-    )
+    texts = [(tmp_path / f"{stem}_keypoints.json").read_text() for stem in stems[2:]]
+    first, second = map(json.loads, texts)
     assert first["version"] == 1.3 and first["people"][1]["person_id"] == [2]
-    points, lacking = (
-        np.reshape(record["people"][0]["pose_keypoints_2d"], (25, 3)) for record in (first, second)
-    )
+    told = [one["people"][0]["pose_keypoints_2d"] for one in (first, second)]
+    points, lacking = np.reshape(told, (2, 25, 3))
     assert points[1].tolist() == [15.5, 25.5, 0.55]  # the neck: keypoints 5 and 6
     assert points[8].tolist() == [21.5, 31.5, 0.61]  # the mid hip: keypoints 11 and 12
     assert points[2, 0] == 16 and points[5, 0] == 15  # right and left shoulder
@@ -140,14 +183,11 @@ def test_images_are_written_under_their_names(tmp_path):
 
 
 def test_one_image_goes_to_one_file_and_never_over_its_source(tmp_path):
-    sink = ImageSink(tmp_path / "a.png")
-    sink.write(frame(0, name="in.png"), Poses.empty())
+    source = frame(0, name=str(tmp_path / "a.png")), Poses.empty()
     with pytest.raises(UsageError, match="is one file for many images; name a folder"):
-        sink.write(frame(1, name="in2.png"), Poses.empty())
+        written(ImageSink(tmp_path / "a.png"), (frame(), Poses.empty()), source)
     with pytest.raises(SinkError, match="is the image itself"):
-        ImageSink(tmp_path, overwrite=True).write(
-            frame(0, name=str(tmp_path / "a.png")), Poses.empty()
-        )
+        written(ImageSink(tmp_path, overwrite=True), source)
 
 
 @pytest.mark.parametrize("frames", [0, 1, 13])

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 from sinks.people import frame
-from sources.drawn import write_video
+from sources.drawn import frames_of, write_video
 
 from livepose.errors import SinkError, UsageError
 from livepose.frame import Frame
@@ -24,11 +24,6 @@ def times_of(path):
         return [float(f.pts * f.time_base) for f in given.decode(video=0)]
 
 
-def images_of(path):
-    with av.open(str(path)) as given:
-        return [f.to_ndarray(format="bgr24") for f in given.decode(video=0)]
-
-
 def sound_of(path):
     """Times and bytes of the sound packets."""
     with av.open(str(path)) as given:
@@ -38,22 +33,17 @@ def sound_of(path):
         return [float(p.pts * p.time_base) for p in packets], [bytes(p) for p in packets]
 
 
-def copy(source_path, path):
-    frames = []
-    with (
-        open_video(source_path) as source,
-        VideoSink(path, audio_from=source_path, fps=source.fps) as sink,
-    ):
-        for current in source:
-            sink.write(current, NOBODY)
-            frames.append(current)
-    return frames
-
-
 def write(path, frames, **options):
     with VideoSink(path, **options) as sink:
         for one in frames:
             sink.write(one, NOBODY)
+
+
+def copy(source_path, path):
+    with open_video(source_path) as source:
+        frames = list(source)
+        write(path, frames, audio_from=source_path, fps=source.fps)
+    return frames
 
 
 def at_times(times_s):
@@ -97,7 +87,7 @@ def test_the_drawn_image_is_recorded_in_its_colours(tmp_path):
     colour_bgr = np.full((48, 64, 3), (40, 90, 200), np.uint8)
     with VideoSink(tmp_path / "a.mp4") as sink:
         sink.write(frame(), NOBODY, colour_bgr)
-    got = images_of(tmp_path / "a.mp4")[0].mean(axis=(0, 1))
+    got = frames_of(tmp_path / "a.mp4")[0].image_bgr.mean(axis=(0, 1))
     assert np.abs(got - (40, 90, 200)).max() < 6
 
 
@@ -105,7 +95,7 @@ def test_a_size_that_changes_is_fitted_into_the_first(tmp_path):
     sizes_wh = (64, 48), (128, 48), (32, 24)
     frames = [frame(i, i / 10, size_wh, value=200) for i, size_wh in enumerate(sizes_wh)]
     write(tmp_path / "a.mp4", frames)
-    first, wide, small = images_of(tmp_path / "a.mp4")
+    first, wide, small = (f.image_bgr for f in frames_of(tmp_path / "a.mp4"))
     assert first.shape == wide.shape == small.shape == (48, 64, 3)
     assert wide[2].max() < 40 and wide[24].min() > 150
     assert small.min() > 150

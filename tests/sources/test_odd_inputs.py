@@ -17,21 +17,17 @@ from livepose.sources.images import read_image
 IMAGE_BGR = np.full((10, 20, 3), 100, np.uint8)
 
 
-def png_bomb(path, side_px):
-    """A few kilobytes that are that many pixels in the square."""
-    packer = zlib.compressobj(9)
-    rows = b"".join(packer.compress(b"\0" * (side_px // 8 + 1)) for _ in range(side_px))
-    head = struct.pack(">IIBBBBB", side_px, side_px, 1, 0, 0, 0, 0)
-    data = b"\x89PNG\r\n\x1a\n"
-    for part in (b"IHDR" + head, b"IDAT" + rows + packer.flush(), b"IEND"):
-        data += struct.pack(">I", len(part) - 4) + part + struct.pack(">I", zlib.crc32(part))
-    path.write_bytes(data)
-    return path
-
-
 @pytest.mark.parametrize("side_px", [30_000, 11_600], ids=["900 megapixels", "a little over"])
 def test_an_image_over_the_limit_is_refused_before_it_is_decoded(tmp_path, side_px):
-    path = png_bomb(tmp_path / "bomb.png", side_px)
+    """Of a few kilobytes: black and white, and so soon compressed."""
+    path = tmp_path / "bomb.png"
+    rows, packer = bytes(side_px // 8 + 1), zlib.compressobj()
+    packed = b"".join(packer.compress(rows) for _ in range(side_px)) + packer.flush()
+    data = b"\x89PNG\r\n\x1a\n"
+    head = struct.pack(">IIBBBBB", side_px, side_px, 1, 0, 0, 0, 0)
+    for part in (b"IHDR" + head, b"IDAT" + packed, b"IEND"):
+        data += struct.pack(">I", len(part) - 4) + part + struct.pack(">I", zlib.crc32(part))
+    path.write_bytes(data)
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(SourceError, match="is too large; expected at most 110 megapixels"):
         read_image(path)
@@ -139,27 +135,22 @@ def test_what_lies_in_a_folder_is_sorted_and_what_is_left_out_is_named(tmp_path)
     (tmp_path / "sub" / "c.gif").write_bytes(b"x")
     os.mkfifo(tmp_path / "z.jpg")
     found = find_sources([tmp_path])
-    assert [(one.path.name, one.kind, one.reason) for one in found] == [
-        ("a.heic", "image", ""),
-        ("b.mp4", "video", ""),
-        ("img2.JPG", "image", ""),
-        ("img10.jpg", "image", ""),
-        ("notes.txt", None, "neither video nor image"),
-        ("sub", None, "a folder"),
-        ("z.jpg", None, "no regular file"),
-    ]
+    assert {one.path.name: one.kind or one.reason for one in found} == {
+        **{"a.heic": "image", "b.mp4": "video", "img2.JPG": "image", "img10.jpg": "image"},
+        **{"notes.txt": "neither video nor image", "sub": "a folder", "z.jpg": "no regular file"},
+    }
+    assert [one.path.name for one in found][2:4] == ["img2.JPG", "img10.jpg"]
     deep = find_sources([tmp_path], recursive=True)
     assert [one.path.name for one in deep if one.kind == "image"][-1] == "c.gif"
     assert find_sources([str(tmp_path / "*.mp4"), tmp_path / "b.mp4"]) == [found[1]]
 
 
 def test_what_a_folder_of_images_leaves_out_is_counted_and_named(tmp_path, said):
-    for name in ("a.png", "b.png"):
-        cv2.imwrite(str(tmp_path / name), IMAGE_BGR)
+    cv2.imwrite(str(tmp_path / "a.png"), IMAGE_BGR)
     for name in ("c.mp4", *(f"{k}.txt" for k in range(6))):
         (tmp_path / name).write_bytes(b"x")
     with open_images(tmp_path) as source:
-        assert len(list(source)) == 2
+        assert len(list(source)) == 1
     (sentence,) = said
     assert sentence.startswith("7 left out: 0.txt (neither video nor image), ")
     assert sentence.endswith(" and 2 more")

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from sources.drawn import frames_of
 
 from livepose.errors import SourceError, UsageError
 from livepose.sources import Excerpt, open_images, open_source, open_video
@@ -37,8 +38,7 @@ def test_a_file_is_one_frame_with_its_name_and_rotate_turns_it(tmp_path):
 def test_folders_and_patterns_give_their_images_in_natural_order(tmp_path, spec, names):
     for name in ("img10.png", "img2.JPG", "img1.jpg", "a[1].png"):
         save(tmp_path / name)
-    (tmp_path / "notes.txt").write_text("no image")
-    frames = list(open_source(str(tmp_path / spec)))
+    frames = frames_of(tmp_path / spec)
     assert [frame.name.rsplit("/", 1)[1] for frame in frames] == names
     assert [frame.time_s for frame in frames] == list(range(len(names)))
 
@@ -47,9 +47,7 @@ def test_an_unreadable_image_among_others_is_reported_and_left_out(said, tmp_pat
     save(tmp_path / "a.png"), save(tmp_path / "c.png")
     (tmp_path / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n garbage")
     (tmp_path / "d.jpg").write_bytes(b"")
-    with open_source(tmp_path) as source:
-        frames = list(source)
-    assert [frame.index for frame in frames] == [0, 1]
+    assert [frame.index for frame in frames_of(tmp_path)] == [0, 1]
     assert "b.png is not an image that can be read" in said[0]
     assert "d.jpg is empty (0 bytes)" in said[1]
     assert said[2:] == ["2 of 4 images could not be read"]
@@ -94,14 +92,9 @@ CORNERS = np.zeros((40, 60, 3), np.uint8)
 CORNERS[:20, :30], CORNERS[:20, 30:] = (250, 10, 10), (10, 250, 10)
 CORNERS[20:, :30], CORNERS[20:, 30:] = (10, 10, 250), (250, 250, 250)
 STORED = {
-    1: CORNERS,
-    2: CORNERS[:, ::-1],
-    3: CORNERS[::-1, ::-1],
-    4: CORNERS[::-1],
-    5: CORNERS.transpose(1, 0, 2),
-    6: np.rot90(CORNERS, 1),
-    7: np.rot90(CORNERS, 2).transpose(1, 0, 2),
-    8: np.rot90(CORNERS, -1),
+    **{1: CORNERS, 2: CORNERS[:, ::-1], 3: CORNERS[::-1, ::-1], 4: CORNERS[::-1]},
+    **{5: CORNERS.transpose(1, 0, 2), 6: np.rot90(CORNERS, 1)},
+    **{7: np.rot90(CORNERS, 2).transpose(1, 0, 2), 8: np.rot90(CORNERS, -1)},
 }
 
 
@@ -137,15 +130,11 @@ def test_every_animated_image_has_all_frames_with_their_times(tmp_path, said, su
     with open_images(path) as source:
         assert len(list(source)) == 1
     assert said == [f"{path} holds several images; only the first is taken"]
-    with open_source(path) as source:
-        frames = list(source)
+    frames = frames_of(path)
     assert [frame.time_s for frame in frames] == pytest.approx([0, 0.1, 0.3])
-    for frame, value in zip(frames, values, strict=True):
-        assert abs(int(frame.image_bgr[12, 16, 2]) - value) < 12
-    with open_source(path, excerpt=Excerpt(start_s=0.1, step=2), rotate=90) as source:
-        assert [(f.time_s, f.index, f.size_wh) for f in source] == [
-            (pytest.approx(0.1), 0, (24, 32))
-        ]
+    assert [int(f.image_bgr[12, 16, 2]) for f in frames] == pytest.approx(values, abs=12)
+    (part,) = frames_of(path, excerpt=Excerpt(start_s=0.1, step=2), rotate=90)
+    assert (part.time_s, part.index, part.size_wh) == (pytest.approx(0.1), 0, (24, 32))
     with pytest.raises(SourceError, match="has no frame from 9 s on"):
         open_source(path, excerpt=Excerpt(start_s=9))
 
