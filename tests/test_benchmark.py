@@ -89,10 +89,10 @@ def test_a_part_of_a_video_is_measured_from_the_command_line(make_pipeline, shar
 
 @pytest.mark.parametrize(
     "words",
-    [["--video", "a", "--people", "2"], ["--image", "a.jpg"], ["a.mp4", "b.mp4"], ["--json"]],
+    ["--video a --people 2", "--image a.jpg", "a.mp4 b.mp4", "--json", "--csv a", "--workers 2"],
 )
 def test_what_cannot_be_measured_is_a_wrong_use(words):
-    assert main(["--benchmark", *words]) == 2
+    assert main(["--benchmark", *words.split()]) == 2
 
 
 @pytest.mark.parametrize("name", ["figures.json", "-"])

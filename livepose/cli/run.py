@@ -72,6 +72,8 @@ def _measure(chosen: RunOptions) -> None:
     sources, asked, json = chosen.sources, chosen.benchmark, chosen.outputs.json
     named = sources.named()
     _refuse_unnamed(chosen.outputs)
+    if chosen.outputs.asked().keys() - {"json"} or chosen.batch != BatchOptions():
+        raise UsageError("--benchmark writes --json FILE and nothing else")
     if named and asked.people is not None:
         raise UsageError("--people makes its own scene: leave out the source")
     if len(named) > 1 or sources.kind == "image":

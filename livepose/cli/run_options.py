@@ -40,6 +40,14 @@ def _clock_s(text: str) -> float:
     return sum(value * 60.0**place for place, value in enumerate(reversed(values)))
 
 
+def _frame_size(text: str) -> tuple[int, int]:
+    """Width and height of frames."""
+    size_wh = parse_size(text)
+    if not all(side in range(16, 8193) for side in size_wh):
+        raise ValueError(text)
+    return size_wh
+
+
 def _turn_or_rotation(text: str) -> str:
     """Degrees, or the size or age at which a file is put aside."""
     if text not in TURNS:
@@ -62,7 +70,8 @@ class SourceOptions:
     source: tuple[str, ...] = option((), "index, path, URL or glob", metavar="ANY")
     camera_size: tuple[int, int] | None = option(
         None, "asked of the camera, or of the benchmark's scene",
-        metavar="WxH", parse=parse_size, expects="WIDTHxHEIGHT such as 1280x720",
+        metavar="WxH", parse=_frame_size,
+        expects="WIDTHxHEIGHT such as 1280x720, at most 8192x8192",
     )  # fmt: skip
     camera_fps: float | None = option(None, "asked of the camera", metavar="F", above=0)
     rotate: tuple[str, ...] = option(

@@ -27,7 +27,8 @@ def run_options(*words: str) -> RunOptions:
 @pytest.mark.parametrize(
     ("words", "content", "said"),
     [
-        ("--camera-size big", "", "expected WIDTHxHEIGHT such as 1280x720, got 'big'"),
+        ("--camera-size big", "", "expected WIDTHxHEIGHT such as 1280x720, at most 8192x8192"),
+        ("--camera-size 0x0", "", "expected WIDTHxHEIGHT such as 1280x720, at most 8192x8192"),
         ("--rotate 45", "", "expected 90, 180 or 270 degrees, or a size or age such as 100MB"),
         ("--input 100x96", "", "in steps of 16, best of 32 (256x192, 128x96, 96x64), got 100x96"),
         ("--rate 10001", "", "--rate: expected a number above 0, at most 10000, got '10001'"),
