@@ -75,10 +75,7 @@ def export(
     SinkError
         When the file cannot be written.
     """
-    output, path = Path(output), find_weights(str(weights))
-    suffixes = EXPORT_SUFFIXES.get(kind)
-    if suffixes is None:
-        raise UsageError(f"export: expected one of {', '.join(EXPORT_SUFFIXES)}, got {kind!r}")
+    output, path, suffixes = Path(output), find_weights(str(weights)), EXPORT_SUFFIXES[kind]
     if output.suffix != suffixes[0]:
         raise UsageError(f"export {kind}: expected a file that ends in {suffixes[0]}, got {output}")
     if is_third_party(path):
