@@ -142,11 +142,11 @@ def cut_upright(image: Bytes, inverse: Floats, most: int, crop: Bytes) -> None:
 
 
 @kernel
-def add_sample(image: Bytes, x: float, y: float, colour: Floats) -> None:
-    """Adds blue, green and red at (x, y), bilinear, to ``colour`` (3,); outside is black."""
+def sample(image: Bytes, x: float, y: float) -> tuple[float, float, float]:
+    """Blue, green and red at (x, y), bilinear; pixels outside are black."""
     height, width = image.shape[0], image.shape[1] // 3
     if not (-1.0 < x < width and -1.0 < y < height):  # also for NaN
-        return
+        return 0.0, 0.0, 0.0
     left, top = math.floor(x), math.floor(y)
     right_weight, below_weight = x - left, y - top
     left_weight = 1.0 - right_weight if left >= 0 else 0.0
@@ -155,33 +155,37 @@ def add_sample(image: Bytes, x: float, y: float, colour: Floats) -> None:
         right_weight = 0.0
     if top + 1 >= height:
         below_weight = 0.0
-    above, below = max(top, 0), min(top + 1, height - 1)
+    above, below = image[max(top, 0)], image[min(top + 1, height - 1)]
     i, j = 3 * max(left, 0), 3 * min(left + 1, width - 1)
     a, b = above_weight * left_weight, above_weight * right_weight
     c, d = below_weight * left_weight, below_weight * right_weight
-    for n in range(3):
-        upper = a * image[above, i + n] + b * image[above, j + n]
-        colour[n] += upper + c * image[below, i + n] + d * image[below, j + n]
+    blue = a * above[i] + b * above[j] + c * below[i] + d * below[j]
+    green = a * above[i + 1] + b * above[j + 1] + c * below[i + 1] + d * below[j + 1]
+    red = a * above[i + 2] + b * above[j + 2] + c * below[i + 2] + d * below[j + 2]
+    return blue, green, red
 
 
 @kernel
 def cut_turned(image: Bytes, inverse: Floats, most: int, crop: Bytes) -> None:
     """Cut a crop by any affine map."""
+    # Three sums: an array of them takes half as long again.
     nx = samples_per_pixel(math.hypot(inverse[0, 0], inverse[1, 0]), most)
     ny = samples_per_pixel(math.hypot(inverse[0, 1], inverse[1, 1]), most)
-    share, colour = 1.0 / (nx * ny), np.empty(3)
+    share = 1.0 / (nx * ny)
     for y in range(crop.shape[0]):
         for x in range(crop.shape[1]):
-            colour[:] = 0.0
+            blue = green = red = 0.0
             for j in range(ny):
                 v = y + (j + 0.5) / ny - 0.5
                 for i in range(nx):
                     u = x + (i + 0.5) / nx - 0.5
                     source_x = inverse[0, 0] * u + inverse[0, 1] * v + inverse[0, 2]
                     source_y = inverse[1, 0] * u + inverse[1, 1] * v + inverse[1, 2]
-                    add_sample(image, source_x, source_y, colour)
-            for n in range(3):
-                crop[y, x, n] = np.uint8(min(colour[n] * share + 0.5, 255.0))
+                    b, g, r = sample(image, source_x, source_y)
+                    blue, green, red = blue + b, green + g, red + r
+            crop[y, x, 0] = np.uint8(min(blue * share + 0.5, 255.0))
+            crop[y, x, 1] = np.uint8(min(green * share + 0.5, 255.0))
+            crop[y, x, 2] = np.uint8(min(red * share + 0.5, 255.0))
 
 
 @kernel
