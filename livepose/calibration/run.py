@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from livepose.calibration import CalibrationSettings
 from livepose.calibration.fit import Sightings, calibrate, coverage, crossed, joined
-from livepose.calibration.settings import CalibrationSettings
 from livepose.estimator import PoseEstimator
 from livepose.evaluation.dataset import open_people
 from livepose.evaluation.predict import annotated_boxes

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from livepose.calibration.settings import CalibrationSettings, QuantizeSettings
+from livepose.calibration import CalibrationSettings, QuantizeSettings
 from livepose.cli.options import Command, command
 from livepose.errors import GateError, UsageError
 from livepose.evaluation.settings import CocoSettings, EvaluationSettings

@@ -16,7 +16,7 @@ from livepose.errors import SinkError, UsageError
 from livepose.evaluation.metrics import Interval, percentile_interval
 from livepose.evaluation.settings import EvaluationSettings
 from livepose.machine import PACKAGES, known_version, processor_and_cores
-from livepose.sinks.sink import check_file, sink_error
+from livepose.sinks.sink import check_file, written
 
 Results = list[dict[str, Any]]
 Samples = NDArray[np.float64]
@@ -230,10 +230,8 @@ def write_text(path: str, content: str) -> None:
     if path == "-":
         print(content)
         return
-    try:
+    with written(Path(path)):
         Path(path).write_text(content + "\n", encoding="utf-8")
-    except OSError as error:
-        raise sink_error(Path(path), error) from error
 
 
 def require_writable(paths: Iterable[str | Path | None]) -> None:

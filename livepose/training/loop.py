@@ -219,7 +219,13 @@ class Trainer:
                 start = time.perf_counter()
                 prepared = next(batches)
                 self._waited_s += time.perf_counter() - start
-                self._learn(self.task.finish(prepared), progress)
+                rate = self.schedule.rate(self.step, progress)
+                batch = self.task.finish(prepared)
+                loss, norm = self.train_step.step(batch, self.step, rate)
+                self.step += 1
+                self._unchecked.append((self.step, loss, norm))
+                if loss.device.type == "cpu":  # a GPU is not waited for at every step
+                    self._check()
                 if self.step - self._told[0] >= LOG_EVERY:
                     self._tell()
                 if self.elapsed_s - written_s > CHECKPOINT_EVERY_S:
@@ -235,14 +241,6 @@ class Trainer:
             raise KeyboardInterrupt
         self._stop = True
         logger.info("stopping after this step, with a checkpoint (again: at once, without one)")
-
-    def _learn(self, batch: Any, progress: float) -> None:
-        rate = self.schedule.rate(self.step, progress)
-        loss, norm = self.train_step.step(batch, self.step, rate)
-        self.step += 1
-        self._unchecked.append((self.step, loss, norm))
-        if loss.device.type == "cpu":  # a GPU is not waited for at every step
-            self._check()
 
     def _check(self) -> None:
         """Look at every loss that was not looked at yet."""

@@ -9,8 +9,8 @@ section 3.2), ``standard`` around the nearest cell, cut at three sigma. With the
 the outputs of one keypoint are log-probabilities over the cells, compared with the target by
 cross-entropy (less the target's entropy, so that 0 is perfect); its maps are
 ``exp(log_softmax) * 2 pi sigma²``. With ``mse`` the outputs are the maps, compared cell by cell,
-as in the papers. Both are a sum over keypoints and the sum of weights to divide it by; keypoints
-that are known to be out of sight are compared with an even or an empty map.
+as in the papers. Both are sums over keypoints, weighted; keypoints that are known to be out of
+sight are compared with an even or an empty map.
 """
 
 import logging
@@ -59,7 +59,7 @@ def target_maps(heatmap_xy: Tensor, heatmap_hw: tuple[int, int], sigma: float, k
 
 def softmax_loss(
     outputs: Tensor, targets: Tensor, weights: Tensor, absent_weights: Tensor
-) -> tuple[Tensor, Tensor]:
+) -> Tensor:
     """Cross-entropy of outputs (B, K, H, W) against targets, with weights (B, K)."""
     log_share = torch.log_softmax(outputs.float().flatten(2), dim=-1)
     cells = log_share.shape[-1]
@@ -67,19 +67,18 @@ def softmax_loss(
     share = share / share.sum(dim=-1, keepdim=True).clamp_min(1e-9)
     surprise = torch.special.xlogy(share, share).sum(dim=-1) - (share * log_share).sum(dim=-1)
     even = -math.log(cells) - log_share.mean(dim=-1)
-    total = (weights * surprise).sum() + (absent_weights * even).sum()
-    return total, (weights + absent_weights).sum()
+    total: Tensor = (weights * surprise).sum() + (absent_weights * even).sum()
+    return total
 
 
 def mse_loss(
     maps: Tensor, targets: Tensor, weights: Tensor, absent_weights: Tensor, sigma: float
-) -> tuple[Tensor, Tensor]:
+) -> Tensor:
     """Squared error of maps (B, K, H, W) over that of an empty map, which so costs 1."""
     scale = 1 / (math.pi * sigma**2)
     wrong = (maps.float() - targets).square().sum(dim=(2, 3)) * scale
     filled = maps.float().square().sum(dim=(2, 3)) * scale
-    total = (weights * wrong).sum() + (absent_weights * filled).sum()
-    return total, (weights + absent_weights).sum()
+    return (weights * wrong).sum() + (absent_weights * filled).sum()
 
 
 class PersonSampler:
@@ -164,12 +163,12 @@ class PoseTask(Task):
         """Cross-entropy or squared error, a keypoint."""
         sigma, hw = self.settings.sigma, (outputs.shape[2], outputs.shape[3])
         targets = target_maps(batch["heatmap_xy"], hw, sigma, self.settings.targets)
-        weights = batch["weights"], batch["absent_weights"]
+        weights, absent = batch["weights"], batch["absent_weights"]
         if self.settings.loss == "softmax":
-            total, weight = softmax_loss(outputs, targets, *weights)
+            total = softmax_loss(outputs, targets, weights, absent)
         else:
-            total, weight = mse_loss(outputs, targets, *weights, sigma=sigma)
-        return total / self._processes.mean(weight).clamp_min(1e-6)
+            total = mse_loss(outputs, targets, weights, absent, sigma)
+        return total / self._processes.mean((weights + absent).sum()).clamp_min(1e-6)
 
     def export(self, ema: nn.Module, file: Path, notes: Mapping[str, str]) -> None:
         """Half precision, with a card that says how it came about."""

@@ -15,8 +15,6 @@ from livepose.settings import ALIGNMENTS, check, flag_of, option
 from livepose.skeletons import SKELETONS
 
 OPTIMISERS = ("adamw", "muon")
-LOSSES = ("softmax", "mse")
-TARGETS = ("dark", "standard")
 DATA = "IMAGES:ANNOTATIONS[:WEIGHT][:noisy][:one-boxed]"
 STRIDE_OF_COARSEST = 32
 CHANGEABLE = frozenset({"device", "threads", "workers", "dev"})
@@ -128,8 +126,8 @@ class PoseSettings(RunSettings):
     size: str = option("128x96", "HxW[@SHARE],...: input sizes and how often each is taken")
     size_last: str | None = option(None, "the same, for the last share with --decay-last")
     alignment: str = option("pixel_centre", "where pixel centres are", choices=ALIGNMENTS)
-    loss: str = option("softmax", "see docs/training.md", choices=LOSSES)
-    targets: str = option("dark", "Gaussians around the true point", choices=TARGETS)
+    loss: str = option("softmax", "see docs/training.md", choices=("softmax", "mse"))
+    targets: str = option("dark", "Gaussians around the true point", choices=("dark", "standard"))
     sigma: float = option(1.0, "of the targets, in heatmap cells", above=0)
     curriculum: str = option("0..1", "A[..B]: curriculum from A to B (at 60 %)")
     webcam: float = option(0.3, "share whose image ends at chest, waist or thigh", least=0)

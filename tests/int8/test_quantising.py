@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from livepose.calibration import int8 as quantising
+from livepose.calibration import pair
 from livepose.calibration.int8 import Histogram, PeopleSet, quantise, require_kept
-from livepose.calibration.settings import pair
 from livepose.cli import main
 from livepose.errors import DataError, GateError
 from livepose.evaluation.dataset import open_people
