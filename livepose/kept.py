@@ -74,9 +74,11 @@ class WholeFile:
         """Gives the file its name; a second call does nothing."""
         self.file.close()
         if self._part is not self._path:
-            if self.file.failure is None:
-                self._part.replace(self._path)
-            self._part.unlink(missing_ok=True)
+            try:
+                if self.file.failure is None:
+                    self._part.replace(self._path)
+            finally:
+                self._part.unlink(missing_ok=True)
         self._part = self._path
 
 
