@@ -8,7 +8,7 @@ import pytest
 
 from livepose.calibration import int8 as quantising
 from livepose.calibration import pair
-from livepose.calibration.int8 import Histogram, PeopleSet, quantise, require_kept
+from livepose.calibration.int8 import Histogram, quantise, require_kept
 from livepose.cli import main
 from livepose.errors import DataError, GateError
 from livepose.evaluation.dataset import open_people
@@ -18,7 +18,7 @@ from livepose.weights import find_weights, read_card
 KEPT = {"ap_f32": 50.0, "ap_int8": 49.6, "shift_px_int8": 0.1}
 
 
-def test_limits_are_alike_on_both_sides_where_numbers_fall_below_nought() -> None:
+def test_limits_are_alike_on_both_sides_where_numbers_fall_below_nought():
     histogram = Histogram()
     histogram.add(np.random.default_rng(0).uniform(-3, 1, (1, 50_000)).astype(np.float32))
     low, high = histogram.limits()
@@ -26,7 +26,7 @@ def test_limits_are_alike_on_both_sides_where_numbers_fall_below_nought() -> Non
     assert high == pytest.approx(3, rel=0.02)
 
 
-def test_what_costs_too_much_is_refused() -> None:
+def test_what_costs_too_much_is_refused():
     require_kept(KEPT)
     with pytest.raises(GateError, match=r"INT8 leaves 49.40 of 50.00 AP, at least 99%"):
         require_kept({**KEPT, "ap_int8": 49.4})
@@ -35,13 +35,11 @@ def test_what_costs_too_much_is_refused() -> None:
             require_kept({**KEPT, "shift_px_int8": moved_px})
 
 
-def some(folder: Path, images: int) -> PeopleSet:
+def some(folder, images):
     return open_people(folder / "images.zip", folder / "annotations.json", images)
 
 
-def test_ranges_of_the_embedded_weights_on_a_few_images(
-    said: list[str], shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ranges_of_the_embedded_weights_on_a_few_images(said, shared, tmp_path, monkeypatch):
     weights, coco = find_weights("default"), shared / "data" / "coco"
     monkeypatch.setattr(quantising, "KEPT_AP", 0.5)  # the AP of a few people is no steady figure
     monkeypatch.setattr(quantising, "SHIFT_CROPS", 8)
@@ -60,9 +58,7 @@ def test_ranges_of_the_embedded_weights_on_a_few_images(
         quantise(weights, one, one, 256, lambda line: None)
 
 
-def test_the_command_refuses_what_is_no_pair_and_other_peoples_networks(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_refuses_what_is_no_pair_and_other_peoples_networks(tmp_path, capsys):
     assert pair("a/b.zip:c.json") == (Path("a/b.zip"), Path("c.json"))
     with pytest.raises(SystemExit) as caught:
         main(["quantise", "--data", "x", "--dev", "y:z"])

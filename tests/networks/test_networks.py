@@ -3,12 +3,10 @@
 import json
 import zlib
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from livepose.errors import WeightsError
@@ -24,7 +22,7 @@ COUNTS = {
 }
 
 
-def filled(name: str, shape: tuple[int, ...]) -> NDArray[np.generic]:
+def filled(name, shape):
     """The repeatable filling of the golden numbers: from name and shape alone."""
     random = np.random.RandomState(zlib.crc32(name.encode("ascii")))
     leaf = name.rsplit(".", 1)[-1]
@@ -44,7 +42,7 @@ def filled(name: str, shape: tuple[int, ...]) -> NDArray[np.generic]:
 
 
 @cache
-def filled_network(name: str) -> nn.Module:
+def filled_network(name):
     with torch.device("meta"):
         network = build_network(name, 17).eval()
     state = {
@@ -57,7 +55,7 @@ def filled_network(name: str) -> nn.Module:
 
 # The others are built of the same layers, more and wider ones.
 @pytest.mark.parametrize("name", ["hrnet_w32", "resnet50"])
-def test_outputs_are_the_published_ones(name: str, shared: Path) -> None:
+def test_outputs_are_the_published_ones(name, shared):
     random = np.random.RandomState(zlib.crc32(b"input_128x96"))
     image = torch.from_numpy(np.float32(random.standard_normal((1, 3, 128, 96))))
     with torch.inference_mode():
@@ -69,7 +67,7 @@ def test_outputs_are_the_published_ones(name: str, shared: Path) -> None:
     assert np.abs(output - expected).max() < 1e-4 * np.abs(expected).max()
 
 
-def test_state_dicts_have_the_official_names_shapes_and_order(shared: Path) -> None:
+def test_state_dicts_have_the_official_names_shapes_and_order(shared):
     published = json.loads((shared / "golden" / "state_dict_shapes.json").read_text())
     for case, shapes in published.items():
         with torch.device("meta"):
@@ -79,7 +77,7 @@ def test_state_dicts_have_the_official_names_shapes_and_order(shared: Path) -> N
 
 
 @pytest.mark.parametrize(("name", "input_hw"), COUNTS)
-def test_counts_are_the_published_ones(name: str, input_hw: tuple[int, int]) -> None:
+def test_counts_are_the_published_ones(name, input_hw):
     parameters, published = COUNTS[name, input_hw]
     with torch.device("meta"):
         network = build_network(name, 17)
@@ -88,19 +86,19 @@ def test_counts_are_the_published_ones(name: str, input_hw: tuple[int, int]) -> 
 
 
 @pytest.mark.parametrize("name", ["hrnet_w32", "resnet50"])
-def test_any_keypoint_count_and_any_size_of_whole_cells_works(name: str) -> None:
+def test_any_keypoint_count_and_any_size_of_whole_cells_works(name):
     with torch.device("meta"):
         heatmaps = build_network(name, 1).eval()(torch.zeros(2, 3, 164, 64))
     assert heatmaps.shape == (2, 1, 41, 16)
 
 
-def test_an_unknown_network_is_named_with_those_there_are() -> None:
+def test_an_unknown_network_is_named_with_those_there_are():
     with pytest.raises(WeightsError, match="no network named 'hrnet_w18'; there are hrnet_w32"):
         build_network("hrnet_w18", 17)
 
 
 @pytest.mark.parametrize("name", ["hrnet_w32", "resnet50"])
-def test_a_folded_network_gives_the_same_heatmaps_without_batch_norms(name: str) -> None:
+def test_a_folded_network_gives_the_same_heatmaps_without_batch_norms(name):
     torch.manual_seed(0)
     network = filled_network(name)
     folded = fold_batch_norms(network)

@@ -1,31 +1,28 @@
 """Weights and crops that the runtimes' tests share."""
 
 import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from livepose.networks import HRNET_WIDTHS, RESNET_BLOCKS, build_network
 from livepose.weights import Card, save_checkpoint
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cache(tmp_path_factory):
     """One cache for all tests, as converting a network takes seconds."""
     return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(autouse=True)
-def _use_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _use_cache(cache, monkeypatch):
     monkeypatch.setenv("LIVEPOSE_CACHE", str(cache))
 
 
-def saved(folder: Path, card: Card, std: float) -> Path:
+def saved(folder, card, std):
     """Made-up weights: too even for people, good enough to compare runtimes."""
     torch.manual_seed(0)
     network = build_network(card.network, card.keypoints)
@@ -36,7 +33,7 @@ def saved(folder: Path, card: Card, std: float) -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _small_networks() -> Iterator[None]:
+def _small_networks():
     """Networks that are converted and compiled in half the time of the smallest published ones."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(HRNET_WIDTHS, "hrnet_w8", 8)
@@ -45,12 +42,12 @@ def _small_networks() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def hrnet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def hrnet_file(tmp_path_factory):
     return saved(tmp_path_factory.mktemp("hrnet"), Card("hrnet_w8", (128, 96)), 0.1)
 
 
 @pytest.fixture(scope="session")
-def resnet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def resnet_file(tmp_path_factory):
     """Everything that the HRNet file has not: MPII, blue first, log-heatmaps, another size."""
     card = Card(
         *("resnet14", (64, 96), "mpii16", 16),
@@ -64,11 +61,11 @@ def resnet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def photographs(shared: Path) -> Callable[[tuple[int, int]], NDArray[np.uint8]]:
+def photographs(shared):
     """Four real images of people, brought to the size of a crop."""
     images = [cv2.imread(str(name)) for name in sorted((shared / "images").glob("*.jpg"))[:4]]
 
-    def resized(input_hw: tuple[int, int]) -> NDArray[np.uint8]:
+    def resized(input_hw):
         size_wh = input_hw[::-1]
         return np.stack([cv2.resize(one, size_wh, interpolation=cv2.INTER_AREA) for one in images])
 
@@ -76,7 +73,7 @@ def photographs(shared: Path) -> Callable[[tuple[int, int]], NDArray[np.uint8]]:
 
 
 @pytest.fixture
-def tinypose(shared: Path, tmp_path: Path) -> Path:
+def tinypose(shared, tmp_path):
     """Somebody else's network, with its model config."""
     for suffix in (".xml", ".bin"):
         shutil.copyfile(shared / "peers" / f"tinypose_128x96_fp16{suffix}", tmp_path / f"t{suffix}")

@@ -1,11 +1,9 @@
 """Another size of the input: the same weights, checked, timed and kept as of that size."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from reference import relative_error
 
 from livepose.crops import CropGeometry, cut_crops
@@ -15,22 +13,13 @@ from livepose.runtimes import open_runtime
 from livepose.runtimes.verify import people
 from livepose.settings import Settings
 
-Photographs = Callable[[tuple[int, int]], NDArray[np.uint8]]
-
 
 @pytest.mark.parametrize(
     ("which", "made_for", "input_hw"),
     [("hrnet_file", "128x96", (80, 48)), ("resnet_file", "64x96", (48, 80))],
     ids=["half a cell of the coarsest branch along each side", "resnet"],
 )
-def test_every_runtime_takes_another_size(
-    which: str,
-    made_for: str,
-    input_hw: tuple[int, int],
-    photographs: Photographs,
-    said: list[str],
-    request: pytest.FixtureRequest,
-) -> None:
+def test_every_runtime_takes_another_size(which, made_for, input_hw, photographs, said, request):
     path: Path = request.getfixturevalue(which)
     crops = photographs(input_hw)
     reference = open_runtime(path, "torch", input_hw=input_hw)
@@ -42,7 +31,7 @@ def test_every_runtime_takes_another_size(
     assert relative_error(found, expected) < 0.005
 
 
-def test_people_are_found_where_they_are_at_the_usual_size() -> None:
+def test_people_are_found_where_they_are_at_the_usual_size():
     usual, other = (keypoints(input_hw=size) for size in (None, (96, 64)))
     sure = (usual.scores > 0.4) & (other.scores > 0.4)
     assert sure.sum() > 20
@@ -50,7 +39,7 @@ def test_people_are_found_where_they_are_at_the_usual_size() -> None:
     assert np.median(apart_px) < 0.02 * 256, "of the height of the image"
 
 
-def keypoints(input_hw: tuple[int, int] | None) -> Decoded:
+def keypoints(input_hw):
     """What the embedded weights see on the photographs of the check, in their pixels."""
     runtime = open_runtime("default", "torch", input_hw=input_hw)
     geometry = CropGeometry(runtime.card.alignment, runtime.card.input_hw, padding=1.0)
@@ -63,7 +52,7 @@ def keypoints(input_hw: tuple[int, int] | None) -> Decoded:
 
 
 @pytest.mark.parametrize("input_hw", [(100, 96), (0, 64), (16, 64), (2048, 96), (96,)])
-def test_a_size_that_no_network_bears_says_what_works(input_hw: tuple[int, int]) -> None:
+def test_a_size_that_no_network_bears_says_what_works(input_hw):
     with pytest.raises(UsageError, match=r"in steps of 16, best of 32 \(256x192, 128x96, 96x64\)"):
         open_runtime("default", input_hw=input_hw)
     with pytest.raises(UsageError, match="in steps of 16"):

@@ -24,7 +24,7 @@ from livepose.weights import find_weights, read_card
 
 
 @pytest.fixture
-def resnet(resnet_file: Path, tmp_path: Path) -> tuple[Path, ActivationRanges]:
+def resnet(resnet_file, tmp_path):
     """A copy of the small network with ranges beside it."""
     path = Path(shutil.copy(resnet_file, tmp_path))
     card = read_card(path)
@@ -35,9 +35,7 @@ def resnet(resnet_file: Path, tmp_path: Path) -> tuple[Path, ActivationRanges]:
     return path, ranges
 
 
-def test_ranges_that_are_missing_or_damaged_are_refused_with_the_way_to_make_them(
-    resnet: tuple[Path, ActivationRanges],
-) -> None:
+def test_ranges_that_are_missing_or_damaged_are_refused_with_the_way_to_make_them(resnet):
     path, _ = resnet
     whole = json.loads(ranges_path(path).read_text())
     with pytest.raises(RangesError, match=r"needs other.int8.json beside .* 'livepose quantise"):
@@ -55,9 +53,7 @@ def test_ranges_that_are_missing_or_damaged_are_refused_with_the_way_to_make_the
             read_ranges(path, read_card(path).sha256)
 
 
-def test_every_layer_with_a_range_computes_in_whole_numbers(
-    resnet: tuple[Path, ActivationRanges],
-) -> None:
+def test_every_layer_with_a_range_computes_in_whole_numbers(resnet):
     path, ranges = resnet
     model = PoseNetwork(path, read_card(path)).plain.model
     with pytest.raises(RangesError, match=r"1 of \d+ layers .* \(first: network.nowhere\)"):
@@ -71,7 +67,7 @@ def test_every_layer_with_a_range_computes_in_whole_numbers(
     assert "FakeQuantize" not in kinds, "the graph that was given was changed"
 
 
-def test_what_is_joined_on_its_way_into_a_layer_is_rounded_alike_and_0_stays_0() -> None:
+def test_what_is_joined_on_its_way_into_a_layer_is_rounded_alike_and_0_stays_0():
     ops = ov.opset13
     image = ops.parameter([1, 1, 1, 8], np.float32)
     joined = ops.concat([ops.relu(image), ops.tanh(image)], 1)
@@ -87,7 +83,7 @@ def test_what_is_joined_on_its_way_into_a_layer_is_rounded_alike_and_0_stays_0()
     assert ov.compile_model(made, "CPU")(np.zeros((1, 1, 1, 8), np.float32))[0].max() == 0
 
 
-def test_people_stay_where_torch_sees_them() -> None:
+def test_people_stay_where_torch_sees_them():
     runtime = open_runtime(precision="int8")  # which is checked
     expected = PoseNetwork(find_weights("default"), runtime.card).reference()
     shift = keypoint_shift(runtime(probe_crops(runtime.card)), expected, runtime.card.blur_kernel)
@@ -95,8 +91,8 @@ def test_people_stay_where_torch_sees_them() -> None:
 
 
 def test_auto_takes_int8_and_gives_it_up_where_it_is_wrong_or_of_other_weights(
-    said: list[str], resnet: tuple[Path, ActivationRanges], monkeypatch: pytest.MonkeyPatch
-) -> None:
+    said, resnet, monkeypatch
+):
     path, ranges = resnet
     monkeypatch.setattr(select, "quick_precisions", lambda: ("int8",))
     monkeypatch.setitem(verify.LIMITS_PX, "int8", 1e9)

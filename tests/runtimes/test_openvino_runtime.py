@@ -4,13 +4,11 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from reference import relative_error
 
 from livepose.errors import DeviceError, WeightsError
@@ -22,13 +20,9 @@ from livepose.weights import read_card
 from livepose.weights.arrays import load_arrays, save_arrays
 from livepose.weights.card import read_metadata
 
-Photographs = Callable[[tuple[int, int]], NDArray[np.uint8]]
-
 
 @pytest.mark.parametrize("which", ["hrnet_file", "resnet_file"])
-def test_heatmaps_of_photographs_are_those_of_torch(
-    which: str, photographs: Photographs, request: pytest.FixtureRequest
-) -> None:
+def test_heatmaps_of_photographs_are_those_of_torch(which, photographs, request):
     path: Path = request.getfixturevalue(which)
     card = read_card(path)
     crops = photographs(card.input_hw)
@@ -42,7 +36,7 @@ def test_heatmaps_of_photographs_are_those_of_torch(
         assert relative_error(heatmaps, expected) < most
 
 
-def test_every_batch_size_gives_the_same_in_the_same_order(resnet_file: Path) -> None:
+def test_every_batch_size_gives_the_same_in_the_same_order(resnet_file):
     runtime = open_runtime(resnet_file, runtime="openvino", precision="f32")
     assert isinstance(runtime, OpenVinoRuntime)
     crops = np.random.default_rng(0).integers(0, 256, (8, *runtime.card.input_hw, 3), np.uint8)
@@ -56,9 +50,7 @@ def test_every_batch_size_gives_the_same_in_the_same_order(resnet_file: Path) ->
     assert runtime(crops[:0]).shape == (0, 16, 16, 24)
 
 
-def test_the_conversion_is_announced_once(
-    said: list[str], resnet_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_conversion_is_announced_once(said, resnet_file, tmp_path, monkeypatch):
     monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path))
     for expected in (1, 0):
         said.clear()
@@ -68,9 +60,7 @@ def test_the_conversion_is_announced_once(
     assert names > {"graph.xml", "graph.bin", "probes-torch"}
 
 
-def test_no_flipped_bit_of_the_cache_changes_what_is_found(
-    resnet_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_flipped_bit_of_the_cache_changes_what_is_found(resnet_file, tmp_path, monkeypatch):
     crops = np.random.default_rng(0).integers(0, 256, (1, 64, 96, 3), np.uint8)
     expected = open_runtime(resnet_file, "openvino", precision="f32")(crops)
     folder = PoseNetwork(resnet_file, read_card(resnet_file)).store.folder
@@ -86,8 +76,8 @@ def test_no_flipped_bit_of_the_cache_changes_what_is_found(
 
 
 def test_weights_that_claim_to_be_others_are_refused_and_change_nothing(
-    resnet_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    resnet_file, tmp_path, monkeypatch
+):
     monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "cache"))
     stranger = tmp_path / "stranger.safetensors"
     tensors = load_arrays(resnet_file) | {"final_layer.bias": np.ones(16, np.float16)}
@@ -102,7 +92,7 @@ def test_weights_that_claim_to_be_others_are_refused_and_change_nothing(
     assert relative_error(found, expected) < 0.005
 
 
-def test_the_ends_of_the_graph_are_marked_to_stay_precise(hrnet_file: Path) -> None:
+def test_the_ends_of_the_graph_are_marked_to_stay_precise(hrnet_file):
     open_runtime(hrnet_file, "openvino", precision="f32")
     store = PoseNetwork(hrnet_file, read_card(hrnet_file)).store
     layers = bytes(store.read("graph.xml") or b"").decode().split("<layer ")
@@ -111,9 +101,7 @@ def test_the_ends_of_the_graph_are_marked_to_stay_precise(hrnet_file: Path) -> N
     assert len(marked) < 0.03 * len(layers)
 
 
-def test_wrong_heatmaps_stop_the_runtime_that_was_asked_for(
-    said: list[str], resnet_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wrong_heatmaps_stop_the_runtime_that_was_asked_for(said, resnet_file, monkeypatch):
     truth = PoseNetwork.reference
     monkeypatch.setattr(PoseNetwork, "reference", lambda self: truth(self)[:, ::-1])
     with pytest.raises(DeviceError, match="openvino on cpu in f32 finds other keypoints"):
@@ -123,7 +111,7 @@ def test_wrong_heatmaps_stop_the_runtime_that_was_asked_for(
     assert any("not openvino, cpu, f32" in line for line in said)
 
 
-def test_a_start_from_the_cache_tells_nobody(resnet_file: Path) -> None:
+def test_a_start_from_the_cache_tells_nobody(resnet_file):
     open_runtime(resnet_file, "openvino", precision="f32")
     code = (
         "import socket\n"
@@ -137,9 +125,7 @@ def test_a_start_from_the_cache_tells_nobody(resnet_file: Path) -> None:
     assert run.stdout.strip() == "done", run.stderr
 
 
-def test_tensors_of_another_network_than_the_card_says_are_refused_by_name(
-    hrnet_file: Path,
-) -> None:
+def test_tensors_of_another_network_than_the_card_says_are_refused_by_name(hrnet_file):
     card, tensors = read_card(hrnet_file), load_arrays(hrnet_file)
     other = replace(card, skeleton="mpii16", keypoints=16)
     left_out, narrow = "stage3.1.fuse_layers.0.2.1.bias", tensors["conv2.weight"][:, :32]

@@ -1,6 +1,5 @@
 """What is asked for is used or refused, and what is picked is said."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,14 +12,12 @@ from livepose.runtimes.select import MOST_MS, _candidates, open_automatic
 from livepose.weights import find_weights
 from livepose.weights.manifest import BEST
 
-Machine = Callable[..., None]
-
 F32 = ["openvino, cpu, f32", "torch, cpu, f32"]
 
 
 @pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
-    def make(gpus: int = 0, quick: tuple[str, ...] = (), mps: bool = False) -> None:
+def machine(monkeypatch):
+    def make(gpus=0, quick=(), mps=False):
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
         monkeypatch.setattr(select, "cuda_devices", lambda: gpus)
         monkeypatch.setattr(select, "quick_precisions", lambda: quick)
@@ -46,16 +43,12 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
         (0, (), ("auto", "mps", "auto"), ["torch, mps, f32"]),
     ],
 )
-def test_candidates_are_tried_in_this_order(
-    gpus: int, quick: tuple[str], asked: tuple[str, str, str], expected: list[str], machine: Machine
-) -> None:
+def test_candidates_are_tried_in_this_order(gpus, quick, asked, expected, machine):
     machine(gpus, quick, mps=True)
     assert [str(one) for one in _candidates(Path("own.safetensors"), *asked)] == expected
 
 
-def test_int8_comes_first_where_the_processor_and_the_weights_have_it(
-    machine: Machine, tmp_path: Path
-) -> None:
+def test_int8_comes_first_where_the_processor_and_the_weights_have_it(machine, tmp_path):
     machine(quick=("int8", "bf16"))
     ranges_path(tmp_path / "own.safetensors").touch()
     for name, expected in (
@@ -77,8 +70,8 @@ def test_int8_comes_first_where_the_processor_and_the_weights_have_it(
     ],
 )
 def test_what_is_asked_for_and_absent_is_an_error_and_never_something_else(
-    gpus: int, asked: dict[str, str], sentence: str, machine: Machine, resnet_file: Path
-) -> None:
+    gpus, asked, sentence, machine, resnet_file
+):
     machine(gpus)
     with pytest.raises(DeviceError, match=sentence) as caught:
         open_runtime(resnet_file, **asked)
@@ -103,8 +96,8 @@ def test_what_is_asked_for_and_absent_is_an_error_and_never_something_else(
     ],
 )
 def test_what_is_none_or_excludes_the_rest_is_a_usage_error(
-    asked: dict[str, str], sentence: str, resnet_file: Path, machine: Machine, tinypose: Path
-) -> None:
+    asked, sentence, resnet_file, machine, tinypose
+):
     machine(1)
     weights = tinypose if "weights" in asked else resnet_file
     with pytest.raises(UsageError, match=sentence):
@@ -117,7 +110,7 @@ EMBEDDED = find_weights("default")
 
 
 @pytest.fixture
-def best(hrnet_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def best(hrnet_file, tmp_path, monkeypatch):
     """The best weights, in a cache of their own."""
     monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path))
     path = tmp_path / "weights" / f"{BEST}.safetensors"
@@ -127,17 +120,17 @@ def best(hrnet_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 @pytest.fixture
-def measured(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+def measured(monkeypatch):
     """What a person takes; the last number is taken off, and used, with each measurement."""
     took_ms: list[float] = []
     monkeypatch.setattr(select, "_person_ms", lambda runtime: took_ms.pop())
     return took_ms
 
 
-def opened(device: str = "cpu", broken: Path | None = None, error: Exception | None = None) -> Path:
+def opened(device="cpu", broken=None, error=None):
     """What is opened where the ``broken`` one ends in an error."""
 
-    def open_one(path: Path) -> Path:
+    def open_one(path):
         if path == broken and error is not None:
             raise error
         return path
@@ -145,9 +138,7 @@ def opened(device: str = "cpu", broken: Path | None = None, error: Exception | N
     return open_automatic(open_one, device)
 
 
-def test_the_best_are_taken_where_they_are_quick_and_measured_once(
-    best: Path, measured: list[float], said: list[str]
-) -> None:
+def test_the_best_are_taken_where_they_are_quick_and_measured_once(best, measured, said):
     measured[:] = [MOST_MS, MOST_MS]
     assert opened() == opened() == best and len(measured) == 1
     assert said[-1].startswith(f"weights: {BEST} (") and "AP 75.7" in said[-1]
@@ -156,8 +147,8 @@ def test_the_best_are_taken_where_they_are_quick_and_measured_once(
 
 
 def test_the_embedded_are_taken_where_the_best_are_slow_or_not_here_and_the_way_is_told(
-    best: Path, measured: list[float], said: list[str]
-) -> None:
+    best, measured, said
+):
     measured[:] = [MOST_MS + 0.1]
     assert opened() == opened() == EMBEDDED and not measured
     assert f"{BEST} would take 30.1 ms a person, over 30" in said[-1]
@@ -170,16 +161,12 @@ def test_the_embedded_are_taken_where_the_best_are_slow_or_not_here_and_the_way_
 
 
 @pytest.mark.parametrize("error", [DeviceError("no memory"), WeightsError("no ranges")])
-def test_the_embedded_are_taken_where_the_best_do_not_run(
-    error: Exception, best: Path, said: list[str]
-) -> None:
+def test_the_embedded_are_taken_where_the_best_do_not_run(error, best, said):
     assert opened("cpu", best, error) == EMBEDDED
     assert f"not {BEST}: {error}" in said[-1]
 
 
-def test_a_runtime_is_timed_and_taken_for_real(
-    best: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
-) -> None:
+def test_a_runtime_is_timed_and_taken_for_real(best, monkeypatch, said):
     monkeypatch.setattr(select, "MOST_MS", 1e6)
     assert open_runtime("auto", runtime="openvino", precision="f32").name == "openvino"
     assert f"pose: hrnet_w8 128x96 ({best.name}) on openvino, cpu, f32" in said

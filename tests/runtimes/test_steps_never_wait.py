@@ -4,8 +4,6 @@ Tensors on torch's ``meta`` device have no values: asking for one, as a wait doe
 operation that mixes them with tensors of the processor would be a copy.
 """
 
-from typing import Any
-
 import pytest
 import torch
 from torch import Tensor
@@ -19,14 +17,12 @@ from livepose.weights import load_network
 class Devices(TorchDispatchMode):
     """Notes operations on tensors of more than one device."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         self.mixed: list[str] = []
         self.seen = 0
 
-    def __torch_dispatch__(
-        self, operation: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
         answer = operation(*args, **(kwargs or {}))
         leaves = _pytree.tree_leaves((args, kwargs, answer))
         self.seen += 1
@@ -36,7 +32,7 @@ class Devices(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("which", ["hrnet_file", "resnet_file"])
-def test_from_bytes_to_heatmaps(which: str, request: pytest.FixtureRequest) -> None:
+def test_from_bytes_to_heatmaps(which, request):
     network, card = load_network(request.getfixturevalue(which))
     graph = TorchRuntime(network, card, "meta", "f16").graph
     crops = torch.empty(2, *card.input_hw, 3, dtype=torch.uint8, device="meta")
@@ -47,7 +43,7 @@ def test_from_bytes_to_heatmaps(which: str, request: pytest.FixtureRequest) -> N
     assert heatmaps.dtype == torch.float32  # from here on half precision loses nothing more
 
 
-def test_a_wait_would_be_noticed() -> None:
+def test_a_wait_would_be_noticed():
     with pytest.raises(RuntimeError, match="meta"):
         torch.empty(1, device="meta").item()
     with Devices() as noted:

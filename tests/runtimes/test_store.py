@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 import pytest
 from hostile import damaged
@@ -14,13 +13,13 @@ from livepose.runtimes.store import KEPT_FILES, Store
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "cache"))
     stores._say_unkept.cache_clear()
     return tmp_path / "cache"
 
 
-def test_what_was_written_is_read_back() -> None:
+def test_what_was_written_is_read_back():
     store = Store("pose", "1")
     store.write("graph", b"content")
     assert [store.fact("ms", lambda n=n: n) for n in (1.5, 2.5)] == [1.5, 1.5]
@@ -29,7 +28,7 @@ def test_what_was_written_is_read_back() -> None:
     assert Store("pose", "2").read("graph") is None
 
 
-def test_no_change_of_a_kept_file_is_believed() -> None:
+def test_no_change_of_a_kept_file_is_believed():
     store = Store("pose", "1")
     store.write("blob", bytes(range(200)))
     whole = (store.folder / "blob").read_bytes()
@@ -38,7 +37,7 @@ def test_no_change_of_a_kept_file_is_believed() -> None:
         assert store.read("blob") is None
 
 
-def test_only_what_was_used_last_is_kept() -> None:
+def test_only_what_was_used_last_is_kept():
     first, second = Store("pose", "1"), Store("pose", "2")
     for number in range(KEPT_FILES + 3):
         store = (first, second)[number % 2]
@@ -51,8 +50,8 @@ def test_only_what_was_used_last_is_kept() -> None:
 
 
 def test_where_the_cache_cannot_be_written_temporary_files_are_kept_and_that_is_said_once(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+    cache, tmp_path, monkeypatch, caplog
+):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
     cache.touch()
@@ -75,7 +74,7 @@ for number in range(KEPT_FILES + 10):
 """
 
 
-def test_processes_that_start_at_once_share_an_empty_cache(cache: Path) -> None:
+def test_processes_that_start_at_once_share_an_empty_cache(cache):
     command = [sys.executable, "-c", TWO_STARTS]
     starts = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(2)]
     said = [start.communicate(timeout=60)[1] for start in starts]

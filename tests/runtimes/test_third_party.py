@@ -1,13 +1,10 @@
 """ONNX and OpenVINO networks of other people run by what their model config says."""
 
-from collections.abc import Callable
-from pathlib import Path
 from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from reference import relative_error
 
 from livepose.errors import WeightsError
@@ -15,12 +12,8 @@ from livepose.runtimes import open_runtime
 from livepose.runtimes.openvino import ov
 from livepose.weights.card import IMAGENET_MEAN, IMAGENET_STD
 
-Photographs = Callable[[tuple[int, int]], NDArray[np.uint8]]
 
-
-def test_a_published_openvino_network_runs_as_its_authors_run_it(
-    said: list[str], tinypose: Path, photographs: Photographs
-) -> None:
+def test_a_published_openvino_network_runs_as_its_authors_run_it(said, tinypose, photographs):
     crops, options = photographs((128, 96)), {"INFERENCE_PRECISION_HINT": "f32"}
     images = ((crops[..., ::-1] - np.array(IMAGENET_MEAN)) / IMAGENET_STD).transpose(0, 3, 1, 2)
     alone = ov.Core().compile_model(str(tinypose), "CPU", options)
@@ -37,8 +30,8 @@ def test_a_published_openvino_network_runs_as_its_authors_run_it(
     ids=["any batch", "one at a time", "another size"],
 )
 def test_an_onnx_network_runs_with_its_colour_normalisation_and_activation(
-    batch: int | None, activation: str, input_hw: tuple[int, int], tmp_path: Path
-) -> None:
+    batch, activation, input_hw, tmp_path
+):
     random = np.random.default_rng(0)
     network = torch.nn.Conv2d(3, 17, 4, 4, bias=False)
     weights = network.weight.detach().numpy()
@@ -74,9 +67,7 @@ def test_an_onnx_network_runs_with_its_colour_normalisation_and_activation(
         ("coco17", (96, 64), r"t.xml takes .*128,96.* for images of 96x64 .*--input"),
     ],
 )
-def test_an_export_of_other_shapes_than_asked_for_says_so(
-    skeleton: str, input_hw: tuple[int, int] | None, sentence: str, tinypose: Path
-) -> None:
+def test_an_export_of_other_shapes_than_asked_for_says_so(skeleton, input_hw, sentence, tinypose):
     tinypose.with_suffix(".toml").write_text(f'input = "128x96"\nskeleton = "{skeleton}"')
     with pytest.raises(WeightsError, match=sentence):
         open_runtime(tinypose, input_hw=input_hw)
@@ -84,9 +75,7 @@ def test_an_export_of_other_shapes_than_asked_for_says_so(
 
 @pytest.mark.parametrize("content", [b"", b"garbage" * 50], ids=["empty", "garbage"])
 @pytest.mark.parametrize("suffix", [".onnx", ".xml"])
-def test_a_damaged_network_ends_in_one_sentence(
-    content: bytes, suffix: str, tmp_path: Path
-) -> None:
+def test_a_damaged_network_ends_in_one_sentence(content, suffix, tmp_path):
     path = tmp_path / f"net{suffix}"
     path.write_bytes(content)
     path.with_suffix(".toml").write_text('input = "64x48"')

@@ -8,19 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from livepose.errors import DeviceError, LiveposeError
 from livepose.runtimes import open_runtime, select
 from livepose.runtimes import torch as torch_runtime
 from livepose.runtimes.torch import TorchRuntime, device_errors, reference_heatmaps
 from livepose.runtimes.verify import require_agreement
-from livepose.weights import Card, find_weights, load_network
+from livepose.weights import find_weights, load_network
 
 Change = Callable[[np.ndarray], np.ndarray]
 
 
-def by_hand(path: Path, crops_bgr: np.ndarray) -> np.ndarray:
+def by_hand(path, crops_bgr):
     """Heatmaps computed step by step in float64, without any of the runtimes' code."""
     network, card = load_network(path)
     images = crops_bgr[..., ::-1] if card.colour == "rgb" else crops_bgr
@@ -34,7 +33,7 @@ def by_hand(path: Path, crops_bgr: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("which", ["hrnet_file", "resnet_file"])
-def test_heatmaps_are_those_computed_by_hand(which: str, request: pytest.FixtureRequest) -> None:
+def test_heatmaps_are_those_computed_by_hand(which, request):
     path: Path = request.getfixturevalue(which)
     runtime = open_runtime(path, runtime="torch")
     crops = np.random.default_rng(0).integers(0, 256, (3, *runtime.card.input_hw, 3), np.uint8)
@@ -48,8 +47,8 @@ def test_heatmaps_are_those_computed_by_hand(which: str, request: pytest.Fixture
 
 
 def test_any_batch_and_any_memory_is_taken_but_nothing_else_than_bytes_of_the_right_size(
-    resnet_file: Path,
-) -> None:
+    resnet_file,
+):
     runtime = open_runtime(resnet_file, runtime="torch")
     assert runtime(np.zeros((0, 64, 96, 3), np.uint8)).shape == (0, 16, 16, 24)
     crops = np.random.default_rng(0).integers(0, 256, (2, 64, 192, 3), np.uint8)
@@ -66,7 +65,7 @@ def test_any_batch_and_any_memory_is_taken_but_nothing_else_than_bytes_of_the_ri
             runtime(np.zeros(shape, kind))
 
 
-def test_the_embedded_weights_bear_half_precision() -> None:
+def test_the_embedded_weights_bear_half_precision():
     network, card = load_network(find_weights("default"))
     reference = reference_heatmaps(network, card)
     for precision in ("f16", "bf16"):
@@ -74,10 +73,8 @@ def test_the_embedded_weights_bear_half_precision() -> None:
 
 
 @pytest.mark.parametrize(("precision", "rounds"), [("f32", False), ("f16", True)])
-def test_f32_on_a_gpu_is_not_rounded_to_fewer_bits(
-    precision: str, rounds: bool, resnet_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def graph(crops: torch.Tensor) -> torch.Tensor:
+def test_f32_on_a_gpu_is_not_rounded_to_fewer_bits(precision, rounds, resnet_file, monkeypatch):
+    def graph(crops):
         assert torch.backends.cudnn.allow_tf32 == rounds
         return crops
 
@@ -97,7 +94,7 @@ class OnGpu(TorchRuntime):
     change: Change = staticmethod(lambda maps: maps)
     failure: Exception | None = None
 
-    def __init__(self, network: nn.Module, card: Card, device: str, precision: str = "f32") -> None:
+    def __init__(self, network, card, device, precision="f32"):
         with device_errors(device, "while loading"):
             if device != "cpu" and self.failure is not None:
                 raise self.failure
@@ -105,7 +102,7 @@ class OnGpu(TorchRuntime):
         self.device = self.place = device
         self.precision = precision
 
-    def __call__(self, crops_bgr: np.ndarray) -> np.ndarray:
+    def __call__(self, crops_bgr):
         self.device = "cpu"
         maps = super().__call__(crops_bgr)
         self.device = self.place
@@ -113,7 +110,7 @@ class OnGpu(TorchRuntime):
 
 
 @pytest.fixture
-def gpu(monkeypatch: pytest.MonkeyPatch) -> type[OnGpu]:
+def gpu(monkeypatch):
     """One CUDA GPU and one of Apple's."""
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     monkeypatch.setattr(select, "cuda_devices", lambda: 1)
@@ -124,23 +121,19 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> type[OnGpu]:
 
 @pytest.mark.usefixtures("gpu")
 @pytest.mark.parametrize(("device", "usual"), [("mps", "f32"), ("cuda:0", "f16")])
-def test_a_gpu_is_used_when_it_computes_rightly(
-    device: str, usual: str, said: list[str], resnet_file: Path
-) -> None:
+def test_a_gpu_is_used_when_it_computes_rightly(device, usual, said, resnet_file):
     runtime = open_runtime(resnet_file, device=device)
     assert (runtime.name, runtime.device) == ("torch", device)
     assert f"on torch, {device}, {usual}" in said[-1]
 
 
-def test_wrong_keypoints_are_refused_at_the_start(gpu: type[OnGpu], resnet_file: Path) -> None:
+def test_wrong_keypoints_are_refused_at_the_start(gpu, resnet_file):
     gpu.change = staticmethod(lambda maps: maps[:, ::-1])
     with pytest.raises(DeviceError, match="use --precision f32 or --device cpu"):
         open_runtime(resnet_file, device="cuda")
 
 
-def test_a_card_that_torch_cannot_use_is_left_for_the_processor(
-    gpu: type[OnGpu], said: list[str], resnet_file: Path
-) -> None:
+def test_a_card_that_torch_cannot_use_is_left_for_the_processor(gpu, said, resnet_file):
     gpu.failure = torch.AcceleratorError("CUDA error: no kernel image is available")
     assert open_runtime(resnet_file, precision="f32").device == "cpu"
     assert said[0].startswith("pose: not torch, cuda:0, f32: cuda:0 failed while loading: CUDA")
@@ -158,7 +151,7 @@ def test_a_card_that_torch_cannot_use_is_left_for_the_processor(
     ],
     ids=("memory", "pinned memory", "cublas", "mps"),
 )
-def test_full_memory_says_what_to_lower_whoever_reports_it(error: RuntimeError) -> None:
+def test_full_memory_says_what_to_lower_whoever_reports_it(error):
     sentence = (
         r"^cuda:1 ran out of memory at 7 people; lower --max-people, close what else runs on it, "
         r"or use --device cpu$"
@@ -167,8 +160,8 @@ def test_full_memory_says_what_to_lower_whoever_reports_it(error: RuntimeError) 
         raise error
 
 
-def test_only_a_gpu_fails_as_a_device(resnet_file: Path) -> None:
-    def broken(crops: torch.Tensor) -> torch.Tensor:
+def test_only_a_gpu_fails_as_a_device(resnet_file):
+    def broken(crops):
         raise RuntimeError("size mismatch")
 
     runtime = TorchRuntime(*load_network(resnet_file), "cpu")
@@ -183,7 +176,7 @@ def test_only_a_gpu_fails_as_a_device(resnet_file: Path) -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA GPU")
-def test_a_real_gpu_gives_what_the_processor_gives(hrnet_file: Path) -> None:
+def test_a_real_gpu_gives_what_the_processor_gives(hrnet_file):
     crops = np.random.default_rng(0).integers(0, 256, (37, 128, 96, 3), np.uint8)
     runtime = open_runtime(hrnet_file, device="cuda")
     expected = open_runtime(hrnet_file, "torch", "cpu")(crops)
@@ -213,6 +206,6 @@ assert not torch.cuda.is_initialized()
 
 
 @pytest.mark.parametrize("code", [WITHOUT, QUIET], ids=("torch is enough", "cuda is let alone"))
-def test_the_live_path_needs(code: str) -> None:
+def test_the_live_path_needs(code):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

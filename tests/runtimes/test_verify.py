@@ -5,14 +5,13 @@ import pytest
 
 from livepose.errors import DeviceError
 from livepose.heatmaps import encode_dark
-from livepose.runtimes.protocol import Crops, Heatmaps
 from livepose.runtimes.verify import LIMITS_PX, require_agreement
 from livepose.weights import Card
 
 PLACES = np.random.default_rng(0).uniform(4, 20, (4, 17, 2))
 
 
-def heatmaps(moved_px: float = 0.0, scale: float = 1.0) -> Heatmaps:
+def heatmaps(moved_px=0.0, scale=1.0):
     """What a network says that sees keypoints so many pixels of the crop to the right."""
     drawn = encode_dark(
         PLACES + np.array([moved_px / 4, 0]), np.ones((4, 17)), (32, 24), 1.0
@@ -25,16 +24,16 @@ class Canned:
 
     name, device, card = "canned", "mps", Card("hrnet_w32", (128, 96))
 
-    def __init__(self, answer: Heatmaps, precision: str) -> None:
+    def __init__(self, answer, precision):
         self.answer, self.precision = answer, precision
 
-    def __call__(self, crops_bgr: Crops) -> Heatmaps:
+    def __call__(self, crops_bgr):
         assert crops_bgr.shape == (4, 128, 96, 3)
         return self.answer
 
 
 @pytest.mark.parametrize("precision", LIMITS_PX)
-def test_small_differences_pass(precision: str) -> None:
+def test_small_differences_pass(precision):
     near = heatmaps(0.8 * LIMITS_PX[precision], scale=0.97)
     require_agreement(Canned(near, precision), heatmaps())
 
@@ -52,6 +51,6 @@ def test_small_differences_pass(precision: str) -> None:
     ],
     ids=["moved", "moved far", "scores", "mixed up", "some lost", "nan", "all lost"],
 )
-def test_wrong_heatmaps_are_refused(precision: str, answer: Heatmaps) -> None:
+def test_wrong_heatmaps_are_refused(precision, answer):
     with pytest.raises(DeviceError, match=f"canned on mps in {precision} finds other keypoints"):
         require_agreement(Canned(answer, precision), heatmaps())

@@ -2,21 +2,16 @@
 
 import functools
 from collections import OrderedDict
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
-from weights.server import Server, serving
+from weights.server import serving
 
 from livepose.networks import build_network
 
-State = dict[str, Tensor]
-
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache(tmp_path, monkeypatch):
     """An empty cache; it is not there yet."""
     monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "cache"))
     for name in ("LIVEPOSE_OFFLINE", "YOLO_OFFLINE"):
@@ -25,13 +20,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server():
     """One file in the world."""
     yield from serving()
 
 
 @functools.cache
-def small_state(network: str = "resnet50", keypoints: int = 17) -> State:
+def small_state(network="resnet50", keypoints=17):
     """A state dict of the right names and shapes that takes no room: every tensor is one value."""
     with torch.device("meta"):
         shapes = build_network(network, keypoints).state_dict()
@@ -41,7 +36,7 @@ def small_state(network: str = "resnet50", keypoints: int = 17) -> State:
     )
 
 
-def written(path: Path, content: object) -> Path:
+def written(path, content):
     """The content as torch saves it."""
     path.parent.mkdir(exist_ok=True)
     torch.save(content, path)

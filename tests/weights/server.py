@@ -7,7 +7,6 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 CONTENT = bytes(i * 7 % 251 for i in range(1_000_000))
@@ -17,7 +16,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 class Server:
     """How it behaves, and what it was asked."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port):
         self.host = f"http://127.0.0.1:{port}"
         self.url = f"{self.host}/file.pth"
         self.content = CONTENT
@@ -29,17 +28,17 @@ class Server:
         self.tokens: list[str | None] = []
 
     @property
-    def sha256(self) -> str:
+    def sha256(self):
         return hashlib.sha256(self.content).hexdigest()
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     say: Server
 
-    def log_message(self, format: str, *arguments: object) -> None:
+    def log_message(self, format, *arguments):
         """Silence."""
 
-    def do_GET(self) -> None:
+    def do_GET(self):
         say = self.say
         say.paths.append(self.path)
         say.tokens.append(self.headers.get("Authorization"))
@@ -61,7 +60,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self._send(say.content[start:])
 
-    def _send(self, body: bytes) -> None:
+    def _send(self, body):
         with contextlib.suppress(OSError):  # a client that gave up is part of the test
             if self.say.pause_s:
                 for one in body[:100]:
@@ -72,7 +71,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
 
 
-def serving() -> Iterator[Server]:
+def serving():
     """A server for as long as the generator lives."""
     handler: Any = type("Handler", (_Handler,), {})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,7 +23,7 @@ CARD = Card(
 )
 
 
-def test_a_saved_file_is_read_back_in_float16_where_that_does_not_overflow(tmp_path: Path) -> None:
+def test_a_saved_file_is_read_back_in_float16_where_that_does_not_overflow(tmp_path):
     path = tmp_path / "x.safetensors"
     card = save_checkpoint(path, {"a": torch.tensor([1e6]), "b": torch.ones(2)}, CARD)
     state = load_arrays(path)
@@ -33,7 +32,7 @@ def test_a_saved_file_is_read_back_in_float16_where_that_does_not_overflow(tmp_p
     assert state["a"].item() == 1e6
 
 
-def test_the_hash_does_not_depend_on_order_but_on_every_bit() -> None:
+def test_the_hash_does_not_depend_on_order_but_on_every_bit():
     first, second = np.arange(4.0), np.zeros((2, 2), np.float32)
     digest = arrays_sha256({"a": first, "b": second})
     assert digest == arrays_sha256({"b": second, "a": first})
@@ -41,7 +40,7 @@ def test_the_hash_does_not_depend_on_order_but_on_every_bit() -> None:
         assert digest != arrays_sha256({"a": first, "b": other})
 
 
-def test_nothing_is_left_over_when_writing_fails(tmp_path: Path) -> None:
+def test_nothing_is_left_over_when_writing_fails(tmp_path):
     (tmp_path / "taken.safetensors").mkdir()
     with pytest.raises(WeightsError, match="cannot write the weights"):
         save_checkpoint(tmp_path / "taken.safetensors", {"a": torch.ones(1)}, CARD)
@@ -62,7 +61,7 @@ def test_nothing_is_left_over_when_writing_fails(tmp_path: Path) -> None:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_a_card_refuses_what_cannot_be(change: dict[str, object], sentence: str) -> None:
+def test_a_card_refuses_what_cannot_be(change, sentence):
     with pytest.raises(WeightsError, match=sentence):
         replace(CARD, **change)
 
@@ -75,9 +74,7 @@ def test_a_card_refuses_what_cannot_be(change: dict[str, object], sentence: str)
         ({"format": None}, r"has no card .*weights import FILE"),
     ],
 )
-def test_an_incomplete_or_wrong_card_is_named(
-    change: dict[str, str | None], sentence: str, tmp_path: Path
-) -> None:
+def test_an_incomplete_or_wrong_card_is_named(change, sentence, tmp_path):
     told = to_metadata(CARD) | change
     told = {name: text for name, text in told.items() if text is not None}
     save_file({"a": torch.ones(1)}, tmp_path / "x.safetensors", told)
@@ -85,7 +82,7 @@ def test_an_incomplete_or_wrong_card_is_named(
         load_network(tmp_path / "x.safetensors")
 
 
-def test_tensors_of_another_network_than_the_card_says_are_named(tmp_path: Path) -> None:
+def test_tensors_of_another_network_than_the_card_says_are_named(tmp_path):
     save_checkpoint(
         tmp_path / "x.safetensors", small_state("resnet50", 16), Card("resnet101", (128, 96))
     )
@@ -94,7 +91,7 @@ def test_tensors_of_another_network_than_the_card_says_are_named(tmp_path: Path)
         load_network(tmp_path / "x.safetensors")
 
 
-def beside(folder: Path, text: str | None, name: str = "net.onnx") -> Path:
+def beside(folder, text, name="net.onnx"):
     """A third party's network with this file beside it."""
     path = folder / name
     path.touch()
@@ -103,7 +100,7 @@ def beside(folder: Path, text: str | None, name: str = "net.onnx") -> Path:
     return path
 
 
-def test_a_model_config_says_everything_that_a_card_holds(tmp_path: Path) -> None:
+def test_a_model_config_says_everything_that_a_card_holds(tmp_path):
     text = (
         'input = "256x192"\nskeleton = "mpii16"\nalignment = "hrnet"\nblur_kernel = 11\nsigma = 2\n'
         'colour = "bgr"\nmean = [1, 2, 3.5]\nstd = [4, 5, 6]\nactivation = "softmax"\n'
@@ -133,8 +130,6 @@ def test_a_model_config_says_everything_that_a_card_holds(tmp_path: Path) -> Non
     ],
     ids=["empty", "size", "unknown", "number", "no TOML", "absent"],
 )
-def test_a_model_config_that_cannot_be_is_named(
-    text: str | None, sentence: str, tmp_path: Path
-) -> None:
+def test_a_model_config_that_cannot_be_is_named(text, sentence, tmp_path):
     with pytest.raises(WeightsError, match=sentence):
         read_card(beside(tmp_path, text))

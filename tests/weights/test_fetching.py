@@ -3,11 +3,9 @@
 import socket
 import time
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
-from weights.server import CONTENT, SHA256, Server
+from weights.server import CONTENT, SHA256
 
 from livepose.errors import WeightsError
 from livepose.weights.fetching import download, fetch, fetch_from_hub
@@ -15,19 +13,17 @@ from livepose.weights.manifest import Known
 from livepose.weights.places import find_weights
 
 
-def only(folder: Path) -> list[str]:
+def only(folder):
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
 @pytest.fixture
-def target(tmp_path: Path) -> Path:
+def target(tmp_path):
     return tmp_path / "new" / "file.pth"
 
 
 @pytest.mark.parametrize("says_length", [True, False])
-def test_a_file_is_downloaded_verified_and_its_progress_told(
-    says_length: bool, server: Server, target: Path
-) -> None:
+def test_a_file_is_downloaded_verified_and_its_progress_told(says_length, server, target):
     server.says_length = says_length
     seen: list[tuple[int, int | None]] = []
     path = download(server.url, target, sha256=SHA256[:8], progress=lambda *told: seen.append(told))
@@ -37,13 +33,13 @@ def test_a_file_is_downloaded_verified_and_its_progress_told(
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
 
-def test_a_server_that_breaks_off_is_asked_for_the_rest(server: Server, target: Path) -> None:
+def test_a_server_that_breaks_off_is_asked_for_the_rest(server, target):
     server.break_after = 400_000
     assert download(server.url, target).read_bytes() == CONTENT
     assert server.starts == [0, 400_000, 800_000] and only(target.parent) == ["file.pth"]
 
 
-def test_what_came_is_kept_and_a_later_call_goes_on(server: Server, tmp_path: Path) -> None:
+def test_what_came_is_kept_and_a_later_call_goes_on(server, tmp_path):
     target, part = tmp_path / "file.pth", tmp_path / "file.pth.part"
     part.write_bytes(CONTENT[:1234])
     server.break_after = 0
@@ -59,15 +55,13 @@ def test_what_came_is_kept_and_a_later_call_goes_on(server: Server, tmp_path: Pa
     [(b"x" * 5000, False, SHA256), (CONTENT + b"more", True, SHA256), (b"x" * 5000, True, "")],
     ids=["a server without ranges", "a part that is too long", "of a file without a hash"],
 )
-def test_what_cannot_be_continued_is_begun_again(
-    part: bytes, ranges: bool, sha256: str, server: Server, tmp_path: Path
-) -> None:
+def test_what_cannot_be_continued_is_begun_again(part, ranges, sha256, server, tmp_path):
     server.ranges = ranges
     (tmp_path / "file.pth.part").write_bytes(part)
     assert download(server.url, tmp_path / "file.pth", sha256=sha256).read_bytes() == CONTENT
 
 
-def test_a_file_with_another_hash_is_deleted(server: Server, tmp_path: Path) -> None:
+def test_a_file_with_another_hash_is_deleted(server, tmp_path):
     server.content = b"x" * 1000
     with pytest.raises(WeightsError, match=rf"not the file .* \(SHA-256 {SHA256}, got"):
         download(server.url, tmp_path / "file.pth", sha256=SHA256)
@@ -86,9 +80,7 @@ def test_a_file_with_another_hash_is_deleted(server: Server, tmp_path: Path) -> 
     ],
     ids=["refuses", "always breaks off", "no answer", "drips", "too large", "too large, unsaid"],
 )
-def test_a_download_ends_in_a_sentence_and_has_limits(
-    behaviour: dict[str, Any], limits: dict[str, Any], sentence: str, server: Server, target: Path
-) -> None:
+def test_a_download_ends_in_a_sentence_and_has_limits(behaviour, limits, sentence, server, target):
     vars(server).update(behaviour)
     start_s = time.perf_counter()
     with pytest.raises(WeightsError, match=sentence):
@@ -97,9 +89,7 @@ def test_a_download_ends_in_a_sentence_and_has_limits(
     assert not target.exists() and len(server.paths) <= 2
 
 
-def test_no_host_other_addresses_and_unwritable_folders_are_said(
-    server: Server, target: Path
-) -> None:
+def test_no_host_other_addresses_and_unwritable_folders_are_said(server, target):
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
     with pytest.raises(WeightsError, match=r"cannot be reached .* is this machine online"):
@@ -112,9 +102,7 @@ def test_no_host_other_addresses_and_unwritable_folders_are_said(
         download(server.url, target)
 
 
-def test_a_known_file_is_fetched_once_and_ends_a_little_above_its_own_size(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_known_file_is_fetched_once_and_ends_a_little_above_its_own_size(server, monkeypatch):
     known = Known(*("x", "x.pth", "w32", (9, 9), 17, "dark", server.url), sha256=SHA256[:8])
     path = fetch(known)
     assert fetch(known) == path and len(server.paths) == 1
@@ -137,16 +125,14 @@ ADDRESS = "hf://owner/repo/sub/net.safetensors"
 
 
 @pytest.fixture
-def hub(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+def hub(server, monkeypatch):
     """The hub, with one file."""
     monkeypatch.setenv("HF_ENDPOINT", server.host)
     server.content = b"weights"
     return server
 
 
-def test_a_file_is_fetched_once_and_its_hash_told_and_remembered(
-    hub: Server, cache: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_is_fetched_once_and_its_hash_told_and_remembered(hub, cache, said, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_x")
     with pytest.raises(WeightsError, match="not on this machine"):
         find_weights(ADDRESS, offline=True)
@@ -163,9 +149,7 @@ def test_a_file_is_fetched_once_and_its_hash_told_and_remembered(
     assert fetch_from_hub(ADDRESS).read_bytes() == b"weights" and len(hub.paths) == 2
 
 
-def test_another_file_than_the_remembered_or_the_named_one_is_refused_and_deleted(
-    hub: Server, cache: Path
-) -> None:
+def test_another_file_than_the_remembered_or_the_named_one_is_refused_and_deleted(hub, cache):
     with pytest.raises(WeightsError, match=r"0000, got .*it was deleted$") as caught:
         fetch_from_hub(f"{ADDRESS}@sha256:{'0' * 64}")
     assert caught.value.exit_code == 4 and only(cache) == []
@@ -188,9 +172,7 @@ def test_another_file_than_the_remembered_or_the_named_one_is_refused_and_delete
         ("hf://owner/repo/a.xml", r"\.safetensors was expected"),
     ],
 )
-def test_what_is_no_address_of_weights_that_run_is_not_asked_for(
-    address: str, sentence: str, hub: Server
-) -> None:
+def test_what_is_no_address_of_weights_that_run_is_not_asked_for(address, sentence, hub):
     with pytest.raises(WeightsError, match=sentence):
         find_weights(address)
     assert hub.paths == []

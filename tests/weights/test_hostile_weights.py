@@ -54,18 +54,18 @@ DEEP = ("[" * 100_000, '{"a":' * 900 + "1" + "}" * 900, "[" * 900 + "]" * 900)
 """More than a parser bears, and so much that only what comes after the parser breaks."""
 
 
-def imported(path: Path) -> Any:
+def imported(path):
     output = path.with_suffix(".safetensors")
     return import_checkpoint(path, family="hrnet", input_hw=(128, 96), output=output)
 
 
-def resume(path: Path) -> Any:
+def resume(path):
     (path.parent / "run").mkdir(exist_ok=True)
     (path.parent / "run" / CHECKPOINT).write_bytes(path.read_bytes())
     return read_checkpoint(path.parent / "run")
 
 
-def built(path: Path) -> None:
+def built(path):
     """By OpenVINO, where it is a YOLO11."""
     with contextlib.suppress(RuntimeError):
         converted(path)
@@ -80,7 +80,7 @@ TORCH_DOORS: dict[str, Door] = {
 OWN_DOORS: tuple[Door, ...] = (read_card, load_arrays, load_network, load_detector, built)
 
 
-def through(doors: Any, path: Path) -> None:
+def through(doors, path):
     """Reads a file, or hears in one sentence why not; anything else is an error of the test."""
     for door in doors:
         try:
@@ -92,16 +92,16 @@ def through(doors: Any, path: Path) -> None:
 class Evil:
     """Leaves a file behind if it is ever unpickled."""
 
-    def __init__(self, marker: Path) -> None:
+    def __init__(self, marker):
         self.marker = marker
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self):
         return os.system, (f"touch {self.marker}",)
 
 
 @pytest.mark.parametrize("door", TORCH_DOORS)
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "plain"])
-def test_no_door_runs_what_a_file_holds(door: str, zipped: bool, tmp_path: Path) -> None:
+def test_no_door_runs_what_a_file_holds(door, zipped, tmp_path):
     path, marker = tmp_path / "evil.pt", tmp_path / "EXECUTED"
     for where in ("model", "train_step", "state_dict"):
         content = {"format": 1, where: Evil(marker)}
@@ -111,7 +111,7 @@ def test_no_door_runs_what_a_file_holds(door: str, zipped: bool, tmp_path: Path)
         assert not marker.exists()
 
 
-def write_bomb(path: Path) -> None:
+def write_bomb(path):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("bomb/data.pkl", bytes(50_000_000))
 
@@ -127,7 +127,7 @@ ODD_FILES: dict[str, Callable[[Path], Any]] = {
 
 
 @pytest.mark.parametrize("content", ODD_FILES)
-def test_what_is_no_checkpoint_is_one_sentence(content: str, tmp_path: Path) -> None:
+def test_what_is_no_checkpoint_is_one_sentence(content, tmp_path):
     path = tmp_path / "odd.pt"
     ODD_FILES[content](path)
     for door in TORCH_DOORS.values():
@@ -138,7 +138,7 @@ def test_what_is_no_checkpoint_is_one_sentence(content: str, tmp_path: Path) -> 
         assert "\n" not in str(refused.value)
 
 
-def test_what_is_no_safetensors_file_is_one_sentence(tmp_path: Path) -> None:
+def test_what_is_no_safetensors_file_is_one_sentence(tmp_path):
     path = tmp_path / "odd.safetensors"
     save_file({"a": torch.ones(1000)}, path, metadata=CARD)
     good = path.read_bytes()
@@ -156,7 +156,7 @@ def test_what_is_no_safetensors_file_is_one_sentence(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
-def test_weights_of_nothing_are_refused(tmp_path: Path) -> None:
+def test_weights_of_nothing_are_refused(tmp_path):
     path = tmp_path / "nothing.safetensors"
     for value, complaint in ((float("nan"), "infinite or undefined"), (0.0, "are zero")):
         save_checkpoint(path, {"a": torch.full((2, 2), value)}, Card("resnet50", (64, 64)))
@@ -164,7 +164,7 @@ def test_weights_of_nothing_are_refused(tmp_path: Path) -> None:
             load_network(path)
 
 
-def test_no_damaged_file_makes_a_traceback(tmp_path: Path) -> None:
+def test_no_damaged_file_makes_a_traceback(tmp_path):
     zipped, plain, own = (tmp_path / name for name in ("a.pt", "b.pt", "c.safetensors"))
     content = {"state_dict": {"conv1.weight": torch.ones(3, 3)}, "meta": {"a": 1.0}}
     torch.save(content, zipped)
@@ -181,7 +181,7 @@ def test_no_damaged_file_makes_a_traceback(tmp_path: Path) -> None:
             through(doors, path)
 
 
-def test_no_mutated_card_makes_a_traceback(tmp_path: Path) -> None:
+def test_no_mutated_card_makes_a_traceback(tmp_path):
     path = tmp_path / "odd.safetensors"
     for seed in range(100):
         chance, told = random.Random(seed), dict(CARD)
@@ -196,7 +196,7 @@ def test_no_mutated_card_makes_a_traceback(tmp_path: Path) -> None:
         through(OWN_DOORS, path)
 
 
-def nested(depth: int) -> Any:
+def nested(depth):
     value: Any = 1
     for _ in range(depth):
         value = [value]
@@ -207,16 +207,14 @@ DetectionModel = type("DetectionModel", (), {"__module__": "ultralytics.nn.tasks
 """Pickled under the name of ultralytics' own."""
 
 
-def detector_with(state: dict[str, Any]) -> Any:
+def detector_with(state):
     model = DetectionModel()
     usual = {"_parameters": {"weight": torch.ones(1)}, "_buffers": {}, "_modules": {}}
     vars(model).update(usual | state)
     return model
 
 
-def test_no_mutated_detector_makes_a_traceback(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_no_mutated_detector_makes_a_traceback(monkeypatch, tmp_path):
     module: Any = types.ModuleType("ultralytics.nn.tasks")
     module.DetectionModel = DetectionModel
     monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -244,7 +242,7 @@ def test_no_mutated_detector_makes_a_traceback(
         through([load_detector], path)
 
 
-def test_no_mutated_state_makes_a_traceback(tmp_path: Path) -> None:
+def test_no_mutated_state_makes_a_traceback(tmp_path):
     tensors = {
         "stage4.0.branches.0.0.conv1.weight": torch.ones(32, 1, 1, 1),
         "final_layer.weight": torch.ones(17, 32, 1, 1),
@@ -285,7 +283,7 @@ SIDECARS: dict[str, tuple[Door, str]] = {
 
 
 @pytest.mark.parametrize("name", SIDECARS)
-def test_no_damaged_file_beside_weights_makes_a_traceback(name: str, tmp_path: Path) -> None:
+def test_no_damaged_file_beside_weights_makes_a_traceback(name, tmp_path):
     reader, text = SIDECARS[name]
     (tmp_path / "a.onnx").touch()
     odd = [start + deep.encode() for deep in DEEP for start in (b"a = ", b"")]

@@ -1,32 +1,27 @@
 """Checkpoints of four projects, in every form they are published in, become the same weights."""
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from weights.conftest import State, small_state, written
+from weights.conftest import small_state, written
 
 from livepose.errors import WeightsError
-from livepose.weights import Card, import_checkpoint, importing, load_network
+from livepose.weights import import_checkpoint, importing, load_network
 from livepose.weights.arrays import arrays_sha256, load_arrays
-
-Read = Callable[..., tuple[dict[str, Any], Card]]
-Change = Callable[[State], Any]
 
 
 @pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch) -> Read:
+def read(monkeypatch):
     """Imports, but writes nothing: the state that would be written, and its card."""
     kept: list[dict[str, Any]] = []
 
-    def keep(target: Path, state: dict[str, Any], card: Card) -> Card:
+    def keep(target, state, card):
         kept.append(state)
         return card
 
-    def imported(path: Path, family: str | None = None) -> tuple[dict[str, Any], Card]:
+    def imported(path, family=None):
         monkeypatch.setattr(importing, "save_checkpoint", keep)
         _, card = import_checkpoint(path, family=family)
         return kept[-1], card
@@ -34,15 +29,15 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Read:
     return imported
 
 
-def bare(state: State) -> Any:
+def bare(state):
     return state
 
 
-def prefixed(state: State) -> Any:
+def prefixed(state):
     return {f"module.{name}": tensor for name, tensor in state.items()}
 
 
-def training_checkpoint(state: State) -> Any:
+def training_checkpoint(state):
     return {
         "epoch": 210,
         "model": "pose_hrnet",
@@ -53,12 +48,12 @@ def training_checkpoint(state: State) -> Any:
     }
 
 
-def without(part: str) -> Change:
+def without(part):
     return lambda state: {name: one for name, one in state.items() if part not in name}
 
 
-def mmpose(head: str, **meta: object) -> Change:
-    def wrap(state: State) -> Any:
+def mmpose(head, **meta):
+    def wrap(state):
         heads = ("final_layer.", "deconv_layers.")
         renamed = {
             (f"{head}.{name}" if name.startswith(heads) else f"backbone.{name}"): tensor
@@ -78,9 +73,7 @@ def mmpose(head: str, **meta: object) -> Change:
         (mmpose("head", dataset_meta={"sigmas": np.array([0.026]), "name": "coco"}), "mmpose"),
     ],
 )
-def test_every_published_form_gives_the_official_names(
-    wrap: Change, family: str, read: Read, tmp_path: Path
-) -> None:
+def test_every_published_form_gives_the_official_names(wrap, family, read, tmp_path):
     state = small_state()
     got, card = read(written(tmp_path / "some_256x192.pth", wrap(state)), family)
     assert (card.network, card.keypoints, card.input_hw) == ("resnet50", 17, (256, 192))
@@ -89,7 +82,7 @@ def test_every_published_form_gives_the_official_names(
     }
 
 
-def test_what_was_imported_loads_as_a_network(tmp_path: Path, cache: Path) -> None:
+def test_what_was_imported_loads_as_a_network(tmp_path, cache):
     state = without("num_batches_tracked")(small_state())  # as in old files
     target, card = import_checkpoint(written(tmp_path / "pose_256x192.pth", state), family="dark")
     assert target == cache / "weights" / "pose_256x192.safetensors"
@@ -119,14 +112,8 @@ def test_what_was_imported_loads_as_a_network(tmp_path: Path, cache: Path) -> No
     ],
 )
 def test_the_conventions_of_each_family_are_kept(
-    filename: str,
-    network: str,
-    keypoints: int,
-    wrap: Change,
-    expected: tuple[str, int, float, str],
-    read: Read,
-    tmp_path: Path,
-) -> None:
+    filename, network, keypoints, wrap, expected, read, tmp_path
+):
     _, card = read(written(tmp_path / filename, wrap(small_state(network, keypoints))))
     assert (card.alignment, card.blur_kernel, card.sigma, card.colour) == expected
     assert card.skeleton == {17: "coco17", 16: "mpii16"}[keypoints]
@@ -149,8 +136,8 @@ def test_the_conventions_of_each_family_are_kept(
     ids=["family", "another family", "size", "network", "keypoints", "another size"],
 )
 def test_what_a_file_does_not_tell_is_asked_for_and_what_it_is_not_refused(
-    name: str, told: dict[str, Any], sentence: str, tmp_path: Path, cache: Path
-) -> None:
+    name, told, sentence, tmp_path, cache
+):
     path = written(tmp_path / f"{name}.pth", small_state())
     with pytest.raises(WeightsError, match=sentence) as caught:
         import_checkpoint(path, **told)
@@ -168,9 +155,7 @@ def test_what_a_file_does_not_tell_is_asked_for_and_what_it_is_not_refused(
         (lambda s: {**s, "bn1.bias": torch.full((64,), float("nan"))}, "undefined"),
     ],
 )
-def test_a_wrong_state_dict_is_refused_with_a_sentence(
-    change: Change, sentence: str, tmp_path: Path
-) -> None:
+def test_a_wrong_state_dict_is_refused_with_a_sentence(change, sentence, tmp_path):
     path = written(tmp_path / "x_128x96.pth", change(small_state()))
     with pytest.raises(WeightsError, match=rf"^[^\n]*{sentence}[^\n]*$"):
         import_checkpoint(path)

@@ -15,16 +15,14 @@ DEFAULT = "pose_hrnet_w32_128x96"
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own(tmp_path, monkeypatch):
     """The folder of what is embedded."""
     monkeypatch.setattr(places, "embedded_folder", lambda: tmp_path / "own")
     (tmp_path / "own").mkdir()
     return tmp_path / "own"
 
 
-def test_names_are_looked_for_among_the_embedded_and_then_in_the_cache(
-    own: Path, cache: Path
-) -> None:
+def test_names_are_looked_for_among_the_embedded_and_then_in_the_cache(own, cache):
     with pytest.raises(WeightsError, match=r"embedded pose weights .* install livepose again"):
         find_weights("default")
     (cache / "weights").mkdir(parents=True)
@@ -51,8 +49,8 @@ def test_names_are_looked_for_among_the_embedded_and_then_in_the_cache(
     ],
 )
 def test_what_is_not_there_or_no_weights_is_said_with_the_way_to_get_it(
-    name: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    name, sentence, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     for there in ("a.pth", "a.txt"):
         Path(there).touch()
@@ -63,9 +61,7 @@ def test_what_is_not_there_or_no_weights_is_said_with_the_way_to_get_it(
         require_file(Path("x" * 300 + name))
 
 
-def test_the_cache_follows_the_environment_and_the_platform(
-    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_cache_follows_the_environment_and_the_platform(tmp_path, cache, monkeypatch):
     assert cache_folder() == cache
     monkeypatch.delenv("LIVEPOSE_CACHE")
     monkeypatch.setattr("sys.platform", "linux")
@@ -82,7 +78,7 @@ def test_the_cache_follows_the_environment_and_the_platform(
         find_weights("~nobody/x.safetensors")
 
 
-def test_the_manifest_knows_every_published_file_once(shared: Path) -> None:
+def test_the_manifest_knows_every_published_file_once(shared):
     entries = known_files()
     assert len({entry.name for entry in entries}) == len(entries) > 60
     for entry in entries:

@@ -1,13 +1,11 @@
 """The command ``livepose weights``, as a user calls it."""
 
 import re
-from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from weights.conftest import small_state, written
-from weights.server import Server
 
 from livepose.cli import parser_of
 from livepose.errors import WeightsError
@@ -16,25 +14,23 @@ from livepose.weights.fetching import file_sha256
 from livepose.weights.manifest import Known, find_known
 
 
-def run(*words: str) -> int:
+def run(*words):
     given = parser_of("weights").parse_args(words)
     return given.run(given) or 0
 
 
-def saved(folder: Path, name: str = "mine") -> Path:
+def saved(folder, name="mine"):
     path = folder / f"{name}.safetensors"
     save_checkpoint(path, {"a": torch.ones(3)}, Card("hrnet_w32", (128, 96), source="me"))
     return path
 
 
 @pytest.fixture
-def official(tmp_path: Path) -> Path:
+def official(tmp_path):
     return written(tmp_path / "site" / "net_256x192.pth", small_state())
 
 
-def test_list_shows_what_is_here_and_what_is_known(
-    cache: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_list_shows_what_is_here_and_what_is_known(cache, capsys):
     saved(cache / "weights")
     (cache / "weights" / "broken.safetensors").write_bytes(b"x")
     assert run("list") == 0
@@ -46,9 +42,7 @@ def test_list_shows_what_is_here_and_what_is_known(
     assert "by hand" in out
 
 
-def test_show_and_verify_tell_good_files_from_damaged_ones(
-    tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_show_and_verify_tell_good_files_from_damaged_ones(tmp_path, cache, capsys):
     good, bad = saved(tmp_path, "good"), saved(cache / "weights", "bad")
     save_file({"a": torch.ones(2)}, cache / "weights" / "without.safetensors")
     bad.write_bytes(bad.read_bytes()[:-1] + b"1")
@@ -64,13 +58,8 @@ def test_show_and_verify_tell_good_files_from_damaged_ones(
 
 
 def test_fetch_downloads_imports_and_makes_the_name_usable(
-    server: Server,
-    official: Path,
-    cache: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    said: list[str],
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+    server, official, cache, monkeypatch, said, capsys
+):
     server.content = official.read_bytes()
     entry = Known(
         *("short_name", official.name, "resnet50", (256, 192), 17, "simple-baseline", server.url),
@@ -85,7 +74,7 @@ def test_fetch_downloads_imports_and_makes_the_name_usable(
     assert "resnet50" in out and "256x192" in out and "sha256" in out
 
 
-def test_what_cannot_be_fetched_says_what_to_do() -> None:
+def test_what_cannot_be_fetched_says_what_to_do():
     with pytest.raises(WeightsError, match="there are no weights named"):
         run("fetch", "nothing like it")
     with pytest.raises(WeightsError, match=r"by hand: get pose_hrnet_w32_256x192\.pth from https"):
@@ -93,8 +82,8 @@ def test_what_cannot_be_fetched_says_what_to_do() -> None:
 
 
 def test_files_are_imported_into_the_cache_and_those_of_the_hub_are_brought_in(
-    official: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
-) -> None:
+    official, tmp_path, cache, monkeypatch, said
+):
     here = {"hf://a/b/net_256x192.pth": official, "hf://a/b/mine.safetensors": saved(tmp_path)}
     monkeypatch.setattr(fetching, "fetch_from_hub", lambda address, **_: here[address])
     assert run("import", "hf://a/b/net_256x192.pth", "--family", "simple-baseline") == 0
