@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 from livepose.crops import CropGeometry
 from livepose.heatmaps import blur_taps
 from livepose.heatmaps._kernels import LOG_FLOOR, REACH
-from livepose.networks.folding import fold_batch_norms
+from livepose.networks import fold_batch_norms
 from livepose.runtimes.torch import PoseGraph
 from livepose.weights import Card
 from livepose.weights.calibration import Calibration, calibration_of

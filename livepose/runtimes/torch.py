@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 
 from livepose.errors import DeviceError
-from livepose.networks.folding import fold_batch_norms
+from livepose.networks import fold_batch_norms
 from livepose.runtimes.protocol import Crops, Heatmaps, checked_crops, empty_heatmaps
 from livepose.runtimes.verify import probe_crops, require_agreement
 from livepose.weights import Card, load_network

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from livepose.errors import DataError, UsageError
 from livepose.evaluation.speed import Cost
-from livepose.networks.complexity import GIGA
+from livepose.networks import GIGA
 
 NUMBERS = frozenset({"f32", "f16", "bf16", "i8", "u8", "i4", "u4"})
 """Kinds of constants that are weights; 64-bit integers are shapes."""

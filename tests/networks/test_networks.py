@@ -10,8 +10,7 @@ import torch
 from torch import nn
 
 from livepose.errors import WeightsError
-from livepose.networks import build_network, published_gflops
-from livepose.networks.folding import fold_batch_norms
+from livepose.networks import build_network, fold_batch_norms, published_gflops
 
 COUNTS = {
     ("hrnet_w32", (128, 96)): (28536113, 1.78),
