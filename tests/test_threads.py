@@ -11,31 +11,22 @@ import pytest
 from livepose.threads import BACKGROUND_NICENESS, BackgroundWriter, OneAtATime, prefetch
 
 
-def test_items_come_in_order_and_no_more_than_the_depth_are_taken_ahead():
+def test_items_come_in_order_no_more_than_the_depth_ahead_and_then_the_error():
     taken, got = [], []
 
     def items():
         for number in range(100):
             taken.append(number)
             yield number
-
-    for number in prefetch(items(), depth=3):
-        if number == 10:
-            time.sleep(0.1)
-        assert len(taken) <= number + 1 + 3 + 1
-        got.append(number)
-    assert got == taken == list(range(100))
-
-
-def test_an_error_arrives_after_the_items_before_it():
-    def items():
-        yield 1
         raise ValueError("broken")
 
-    got = []
     with pytest.raises(ValueError, match="broken"):
-        got.extend(prefetch(items(), depth=2))
-    assert got == [1]
+        for number in prefetch(items(), depth=3):
+            if number == 10:
+                time.sleep(0.1)
+            assert len(taken) <= number + 1 + 3 + 1
+            got.append(number)
+    assert got == list(range(100))
 
 
 def test_a_reader_that_leaves_stops_the_thread():

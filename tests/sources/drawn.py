@@ -23,19 +23,14 @@ def write_video(
     size_wh=(64, 48),
     codec="libx264",
     image_bgr=None,
-    images=None,
     sound: str | None = None,
     sound_from_s: float = 0.0,
     sound_to_s: float | None = None,
     options: dict[str, str] | None = None,
-    container: dict[str, str] | None = None,
     aspect: Fraction | None = None,
 ) -> Path:
-    """A clip of these times: gray (50 + 10 per frame, then again), one image, or images.
-
-    A sine is its sound if that is asked for.
-    """
-    with av.open(str(path), "w", options=container or {}) as output:
+    """A clip of these times: gray (50 + 10 per frame, then again), or an image; a sine as sound."""
+    with av.open(str(path), "w") as output:
         ticks = 25 if codec == "mjpeg" else 90_000
         stream = output.add_stream(codec, rate=25, options=options or {})
         stream.width, stream.height = size_wh
@@ -47,7 +42,6 @@ def write_video(
         for number, time_s in enumerate(times_s):
             drawn = np.full((size_wh[1], size_wh[0], 3), 50 + 10 * (number % 20), np.uint8)
             drawn = drawn if image_bgr is None else image_bgr
-            drawn = drawn if images is None else images[number]
             frame = av.VideoFrame.from_ndarray(drawn, format="bgr24")
             frame.pts, frame.time_base = round(time_s * ticks), Fraction(1, ticks)
             output.mux(stream.encode(frame))

@@ -3,7 +3,7 @@
 import threading
 import time
 from dataclasses import replace
-from itertools import count
+from itertools import count, islice
 from unittest.mock import Mock
 
 import cv2
@@ -63,10 +63,6 @@ def hang():
     event.set()
 
 
-def take(frames, count):
-    return [frame for frame, _ in zip(frames, range(count), strict=False)]
-
-
 def test_a_slow_consumer_gets_fresh_frames_and_the_dropped_ones_are_counted():
     seen, before_s = 0, -1.0
     with open_fake(sending(fps=100)) as source:
@@ -98,15 +94,14 @@ def test_a_device_that_ends_or_stalls_is_opened_again_and_both_are_said(said, st
     assert said[2] == "camera 7 now sends frames of 64x48, before 32x24"
 
 
-@pytest.mark.parametrize("after", [BUSY, None], ids=["closed", "hanging"])
-def test_a_camera_that_dies_for_good_ends_with_one_sentence(after, hang):
-    captures = [sending(frames=n, hang=None if after else hang) for n in (12, 0)]
+@pytest.mark.parametrize("hangs", [False, True], ids=["closed", "hanging"])
+def test_a_camera_that_dies_for_good_ends_with_one_sentence(hangs, hang):
+    held = hang if hangs else None
+    then = sending(frames=0, hang=hang) if hangs else BUSY
+    said = r"camera 7 stopped sending frames after 12 frames \(0\.\d s\); is it un"
     with (
-        open_fake(captures[0], after or captures[1]) as source,
-        pytest.raises(
-            SourceError,
-            match=r"camera 7 stopped sending frames after 12 frames \(0\.\d s\); is it un",
-        ),
+        open_fake(sending(frames=12, hang=held), then) as source,
+        pytest.raises(SourceError, match=said),
     ):
         list(source)
 
@@ -164,7 +159,7 @@ PATIENCE = LiveSettings(open_timeout_s=5, stall_after_s=0.7, reconnect_s=4, firs
 def test_a_network_camera_that_is_cut_and_brought_back_goes_on_in_its_new_size(said, kind):
     with kind((320, 240)) as camera, open_camera(camera.url, settings=PATIENCE) as source:
         frames = iter(source)
-        before = take(frames, 10)
+        before = list(islice(frames, 10))
         assert source.size_wh == (320, 240) and source.kind == "url" and source.live
         camera.cut()
         time.sleep(0.3)
@@ -190,7 +185,7 @@ def test_a_camera_with_a_key_frame_every_eight_seconds_opens_with_its_first_one(
         camera.key_frame_every = 8 * 25
         start_s = time.perf_counter()
         with open_camera(camera.url, settings=PATIENCE) as source:
-            assert len(take(source, 3)) == 3 and time.perf_counter() - start_s < 4
+            assert len(list(islice(source, 3))) == 3 and time.perf_counter() - start_s < 4
 
 
 # -- cameras at this machine -------------------------------------------------------------------
@@ -236,10 +231,7 @@ def test_cameras_are_listed_without_their_metadata_nodes_and_found_by_name(tmp_p
         (tmp_path / node / "name").write_text(name + "\n")
         (tmp_path / node / "index").write_text(index + "\n")
     there = list_cameras(tmp_path)
-    assert there == [
-        Camera(0, "/dev/video0", "C920"),
-        Camera(10, "/dev/video10", "Laptop camera"),
-    ]
+    assert there == [Camera(0, "/dev/video0", "C920"), Camera(10, "/dev/video10", "Laptop camera")]
     monkeypatch.setattr(camera, "list_cameras", lambda: there)
     with pytest.raises(SourceError, match="video10 does not open"):
         open_camera("laptop")

@@ -28,24 +28,24 @@ def lines_of(path: Path) -> tuple[dict, list[dict]]:
 def test_numbers_are_in_the_files_own_pixels_and_the_drawn_video_has_the_right_shape(
     tmp_path: Path,
 ) -> None:
-    odd, plain = tmp_path / "a.mp4", tmp_path / "b.mp4"
     narrow = cv2.resize(scene_image(), (160, 240), interpolation=cv2.INTER_AREA)
-    write_video(odd, [0.0], size_wh=(160, 240), image_bgr=narrow, aspect=Fraction(2, 1))
-    write_video(plain, [0.0], size_wh=(320, 240), image_bgr=scene_image())
-    found = {}
-    for path in (odd, plain):
-        words = ["--video", str(path), "--no-window", "--json", str(path.with_suffix(".jsonl"))]
-        assert main([*words, "--output", str(path.with_suffix(".mkv"))]) == 0
-        found[path] = lines_of(path.with_suffix(".jsonl"))
-    header, frames = found[odd]
-    assert header["size_wh"] == [160, 240] and header["pixel_aspect"] == 2.0
-    assert found[plain][0]["pixel_aspect"] == 1.0
-    own, square = frames[0]["people"][0], found[plain][1][0]["people"][0]
-    xy, expected_xy = (np.array(one["keypoints"])[:, :2] for one in (own, square))
-    assert np.abs(xy * (2, 1) - expected_xy).max() < 3
-    assert np.abs(np.array(own["box_xyxy"]) * (2, 1, 2, 1) - square["box_xyxy"]).max() < 3
-    with av.open(str(odd.with_suffix(".mkv"))) as drawn:
-        assert (drawn.streams.video[0].width, drawn.streams.video[0].height) == (320, 240)
+    headers, people = [], []
+    for aspect, image_bgr in (2, narrow), (1, scene_image()):
+        path, lines, drawn = (tmp_path / f"{aspect}.{end}" for end in ("mp4", "jsonl", "mkv"))
+        size_wh = image_bgr.shape[1::-1]
+        write_video(path, [0.0], size_wh=size_wh, image_bgr=image_bgr, aspect=Fraction(aspect))
+        words = ["--video", str(path), "--no-window", "--json", str(lines)]
+        assert main([*words, "--output", str(drawn)]) == 0
+        header, (frame,) = lines_of(lines)
+        headers.append((header["size_wh"], header["pixel_aspect"]))
+        people.append(frame["people"][0])
+        with av.open(str(drawn)) as given:
+            assert (given.streams.video[0].width, given.streams.video[0].height) == (320, 240)
+    assert headers == [([160, 240], 2.0), ([320, 240], 1.0)]
+    own, square = (np.array(one["keypoints"])[:, :2] for one in people)
+    assert np.abs(own * (2, 1) - square).max() < 3
+    own, square = (np.array(one["box_xyxy"]) for one in people)
+    assert np.abs(own * (2, 1, 2, 1) - square).max() < 3
 
 
 def test_a_drawn_part_has_the_sound_of_that_part(tmp_path: Path) -> None:
