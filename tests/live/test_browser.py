@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from live.chromium import FOUND, Page, browser
 from live.requests_ import repeating
+from people import made
 from sinks.people import frame, poses
 from sources.loopback import folder_served, free_port
 
@@ -29,12 +30,7 @@ SIZE_WH = (320, 240)
 
 def person_for(value: float) -> Poses:
     """Somebody whose place says how bright the image is: all joints near x = value + 30."""
-    one = poses(1)
-    k = np.arange(17.0)
-    one.keypoints_xy[0] = np.stack([np.full(17, value + 30.0), 20 + 12 * k], axis=1)
-    one.keypoint_scores[:] = 1.0
-    one.boxes_xyxy[0] = (0, 0, 320, 240)
-    return one
+    return made([[(value + 30, 20 + 12 * k) for k in range(17)]], 1.0, (0, 0, *SIZE_WH))
 
 
 READ = """(() => {
