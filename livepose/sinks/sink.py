@@ -96,7 +96,7 @@ def check_outputs(
     that cannot be written.
     """
     read = {_identity(Path(path)) for path in inputs}
-    seen: dict[tuple[object, ...], str] = {}
+    seen: dict[object, str] = {}
     files = {option: Path(p) for option, p in outputs.items() if p is not None and str(p) != "-"}
     for option, path in files.items():
         key = _identity(path)
@@ -139,13 +139,13 @@ def refuse_existing(path: Path) -> None:
         raise UsageError(f"{path} is there already; choose another name, or add --overwrite")
 
 
-def _identity(path: Path) -> tuple[object, ...]:
+def _identity(path: Path) -> object:
     """The same for two names of one file."""
     try:
         status = path.stat()
-        return (status.st_dev, status.st_ino)
+        return status.st_dev, status.st_ino
     except OSError:
-        return (str(path.resolve()),)
+        return path.resolve()
 
 
 def check_image_name(path: Path) -> None:

@@ -46,6 +46,7 @@ _COPIED: dict[str, frozenset[str]] = {
 }
 """For each container the codecs that browsers or players expect in it."""
 _HIGHEST_AAC_HZ, _RESAMPLED_HZ = 96_000, 48_000
+_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 
 
 class VideoSink(Sink):
@@ -230,13 +231,10 @@ class _Sound:
             self._waiting = self._copied(stream, drop_before_zero=form == "matroska")
             return
         rate = context.sample_rate if context.sample_rate <= _HIGHEST_AAC_HZ else _RESAMPLED_HZ
-        stream = output.add_stream("aac", rate=rate)
-        layout = context.layout
-        if "channel" in layout.name:  # it has no name: by the number of loudspeakers
-            usual = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
-            stream.codec_context.layout = usual.get(layout.nb_channels, "stereo")
-        else:
-            stream.codec_context.layout = str(layout.name)
+        stream, layout = output.add_stream("aac", rate=rate), str(context.layout.name)
+        if "channel" in layout:  # it has no name: by the number of loudspeakers
+            layout = _LAYOUTS.get(context.layout.nb_channels, "stereo")
+        stream.codec_context.layout = layout
         self._waiting = self._encoded(stream)
 
     def until(self, time_s: float | None) -> Iterator[Any]:

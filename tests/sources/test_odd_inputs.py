@@ -15,6 +15,7 @@ from livepose.sources import files, find_sources, open_images, open_source, open
 from livepose.sources.images import read_image
 
 IMAGE_BGR = np.full((10, 20, 3), 100, np.uint8)
+OPENERS = (open_source, open_images, open_video)
 
 
 @pytest.mark.parametrize("side_px", [30_000, 11_600], ids=["900 megapixels", "a little over"])
@@ -34,7 +35,7 @@ def test_an_image_over_the_limit_is_refused_before_it_is_decoded(tmp_path, side_
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 100_000
 
 
-@pytest.mark.parametrize("opener", (open_source, open_images, open_video))
+@pytest.mark.parametrize("opener", OPENERS)
 @pytest.mark.parametrize("device", ("/dev/zero", "/dev/null", "/dev/urandom"))
 def test_a_device_is_no_file(opener, device):
     with pytest.raises(SourceError, match="is a device and no file"):
@@ -60,11 +61,10 @@ def test_a_pipe_that_nobody_writes_into_is_not_waited_for_forever(tmp_path, name
 )
 def test_a_name_of_any_kind_is_one_sentence(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
-    for opener in (open_source, open_images, open_video):
+    for opener in OPENERS:
         with pytest.raises(LiveposeError) as caught:
             opener(name)
-        assert caught.value.exit_code in (2, 3)
-        assert "\n" not in str(caught.value)
+        assert caught.value.exit_code in (2, 3) and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
