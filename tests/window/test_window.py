@@ -17,12 +17,11 @@ LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks ab
 @pytest.mark.parametrize(
     ("code", "command"),
     [
-        *((ord("q"), Command.QUIT), (27, Command.QUIT), (0x100000 | ord("Q"), Command.QUIT)),
-        *((0x10000 | ord("S"), Command.SNAPSHOT), (ord(" "), Command.PAUSE)),
-        *((0xFF51, None), (0xFFE1, None), (63234, None), (ord("x"), None), (0, None)),
+        *((0x100000 | ord("Q"), Command.QUIT), (0x10000 | ord("S"), Command.SNAPSHOT)),
+        *((0xFF51, None), (0xFFE1, None), (63234, None), (0, None)),
     ],
 )
-def test_a_key_means_its_command_and_arrows_modifiers_and_other_letters_nothing(code, command):
+def test_a_key_means_its_command_and_arrows_and_modifiers_alone_nothing(code, command):
     assert command_of(code) is command
 
 
