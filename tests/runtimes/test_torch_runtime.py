@@ -197,15 +197,8 @@ pipeline = PosePipeline(detector="none", runtime="torch", device="cpu")
 poses = pipeline.process(np.full((64, 48, 3), 90, np.uint8))
 assert poses.keypoints_xy.shape == (1, 17, 2)
 """
-QUIET = """
-import sys, livepose.pipeline, livepose.multistream
-assert 'livepose.runtimes.torch' not in sys.modules
-import torch
-assert not torch.cuda.is_initialized()
-"""
 
 
-@pytest.mark.parametrize("code", [WITHOUT, QUIET], ids=("torch is enough", "cuda is let alone"))
-def test_the_live_path_needs(code):
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+def test_torch_is_enough():
+    done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
