@@ -60,6 +60,8 @@ PERIODS_DEG = np.array([180.0 if name in ("pelvis", "shoulders") else 360.0 for 
 """Pelvis and shoulders are lines without a direction."""
 LARGEST_SIGMA_DEG = 180.0 / np.sqrt(3.0)
 """Of an angle about which nothing is known."""
+_MOST_KNOWN = 1000
+"""Whoever comes back after so many others starts anew: a run may last for weeks."""
 _LABEL_SHARE, _LABEL_RANGE_PX = 0.035, (7.0, 16.0)
 """How tall numbers are: a share of the person's box, and its limits."""
 _OUTLINED = ((-1, 0, 0.0), (1, 0, 0.0), (0, -1, 0.0), (0, 1, 0.0), (0, 0, 255.0))
@@ -93,9 +95,11 @@ class AngleMeter:
         angles = measure(poses)
         for degrees, track_id in zip(angles.degrees, poses.track_ids.tolist(), strict=True):
             if tracked and track_id > 0:
-                last = self._last.setdefault(track_id, np.full(len(NAMES), np.nan))
+                last = self._last.pop(track_id, np.full(len(NAMES), np.nan))
                 degrees += np.nan_to_num(np.round((last - degrees) / PERIODS_DEG)) * PERIODS_DEG
-                np.copyto(last, degrees, where=np.isfinite(degrees))
+                self._last[track_id] = np.where(np.isfinite(degrees), degrees, last)
+        for gone in list(self._last)[:-_MOST_KNOWN]:
+            del self._last[gone]
         return angles
 
 

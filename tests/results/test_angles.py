@@ -31,6 +31,8 @@ def test_an_angle_does_not_jump_nor_after_a_gap_while_a_person_is_followed():
     seen = shanks(meter, *(people(bent(turn), ids=[4]) for turn in turns))
     np.testing.assert_allclose(seen, -90 - turns, atol=1e-9)
     assert shanks(meter, people(bent(turns[-1]), ids=[5])) == pytest.approx([-75.0])  # a new id
+    meter(people([STANDING_XY] * 1000, ids=np.arange(10, 1010)))
+    assert shanks(meter, people(bent(turns[-1]), ids=[4])) == pytest.approx([-75.0])  # long gone
     gap = bent(80), bent(95), but(left_ankle=None), bent(110)
     seen = shanks(AngleMeter(), *map(people, gap))
     np.testing.assert_allclose(seen, [-170, -185, np.nan, -200])
