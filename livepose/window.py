@@ -36,28 +36,15 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 class Command(enum.Enum):
-    """What the user asked for."""
+    """What the user asks for, by its keys; capitals mean the same."""
 
-    QUIT = "quit"
-    SNAPSHOT = "snapshot"
-    RECORD = "record"
-    PAUSE = "pause"
-    HUD = "hud"
-    DECODING = "decoding"
-    UNCERTAINTY = "uncertainty"
-
-
-KEYS = {
-    "q": Command.QUIT,
-    "\x1b": Command.QUIT,
-    "s": Command.SNAPSHOT,
-    "r": Command.RECORD,
-    " ": Command.PAUSE,
-    "h": Command.HUD,
-    "d": Command.DECODING,
-    "u": Command.UNCERTAINTY,
-}
-"""Capitals mean the same."""
+    QUIT = "q\x1b"
+    SNAPSHOT = "s"
+    RECORD = "r"
+    PAUSE = " "
+    HUD = "h"
+    DECODING = "d"
+    UNCERTAINTY = "u"
 
 
 class Window(Closable):
@@ -216,7 +203,8 @@ def command_of(code: int) -> Command | None:
     The upper half of a code holds modifiers such as NumLock. A special key must not be taken for
     the letter in its lowest byte: the left arrow is 0xFF51 under X11, and 0x51 is "Q".
     """
-    return KEYS.get(chr(code & 0xFFFF).lower())
+    key = chr(code & 0xFFFF).lower()
+    return next((command for command in Command if key in command.value), None)
 
 
 def first_size_wh(

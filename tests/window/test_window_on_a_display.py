@@ -27,10 +27,10 @@ with Window("livepose window test") as window:
     while time.monotonic() < end:
         window.show(image)
         for command in window.poll():
-            print(command.value, flush=True)
+            print(command.name.lower(), flush=True)
         if select.select([sys.stdin], [], [], 0.005)[0]:
             break
-    print("polled after the end:", [command.value for command in window.poll()], flush=True)
+    print("polled after the end:", [command.name for command in window.poll()], flush=True)
 """
 
 
@@ -115,4 +115,4 @@ def test_the_close_button_quits_and_the_window_stays_closed(child):
     assert child.next_line() == "quit"
     time.sleep(0.3)  # the child goes on showing; nothing may open again
     assert child.display.find_window(TITLE, patience_s=0.0) is None
-    assert child.finish()[0].splitlines()[-1] == "polled after the end: ['quit']"
+    assert child.finish()[0].splitlines()[-1] == "polled after the end: ['QUIT']"
