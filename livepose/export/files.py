@@ -75,6 +75,8 @@ def export(
     SinkError
         When the file cannot be written.
     """
+    if kind not in EXPORT_SUFFIXES:
+        raise UsageError(f"export: expected one of {', '.join(EXPORT_SUFFIXES)}, got {kind!r}")
     output, path, suffixes = Path(output), find_weights(str(weights)), EXPORT_SUFFIXES[kind]
     if output.suffix != suffixes[0]:
         raise UsageError(f"export {kind}: expected a file that ends in {suffixes[0]}, got {output}")

@@ -121,9 +121,14 @@ def test_a_file_that_finds_something_else_is_deleted(small_file, tmp_path, monke
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("pose.xml", r"ends in \.onnx"), ("there.onnx", "--overwrite")]
+    ("kind", "name", "said"),
+    [
+        ("onnx", "pose.xml", r"ends in \.onnx"),
+        ("onnx", "there.onnx", "--overwrite"),
+        ("coreml", "pose.ml", "expected one of onnx, .*, got 'coreml'"),
+    ],
 )
-def test_what_cannot_be_exported_is_said(name, said, tmp_path):
+def test_what_cannot_be_exported_is_said(kind, name, said, tmp_path):
     (tmp_path / "there.onnx").touch()
     with pytest.raises(UsageError, match=said):
-        export("onnx", tmp_path / name)
+        export(kind, tmp_path / name)
