@@ -1,7 +1,5 @@
 """Another size of the input: the same weights, checked, timed and kept as of that size."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from reference import relative_error
@@ -20,7 +18,7 @@ from livepose.settings import Settings
     ids=["half a cell of the coarsest branch along each side", "resnet"],
 )
 def test_every_runtime_takes_another_size(which, made_for, input_hw, photographs, said, request):
-    path: Path = request.getfixturevalue(which)
+    path = request.getfixturevalue(which)
     crops = photographs(input_hw)
     reference = open_runtime(path, "torch", input_hw=input_hw)
     expected = reference(crops)

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +22,7 @@ from livepose.weights.card import read_metadata
 
 @pytest.mark.parametrize("which", ["hrnet_file", "resnet_file"])
 def test_heatmaps_of_photographs_are_those_of_torch(which, photographs, request):
-    path: Path = request.getfixturevalue(which)
+    path = request.getfixturevalue(which)
     card = read_card(path)
     crops = photographs(card.input_hw)
     expected = open_runtime(path, runtime="torch")(crops)

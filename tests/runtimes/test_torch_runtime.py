@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,7 +33,7 @@ def by_hand(path, crops_bgr):
 
 @pytest.mark.parametrize("which", ["hrnet_file", "resnet_file"])
 def test_heatmaps_are_those_computed_by_hand(which, request):
-    path: Path = request.getfixturevalue(which)
+    path = request.getfixturevalue(which)
     runtime = open_runtime(path, runtime="torch")
     crops = np.random.default_rng(0).integers(0, 256, (3, *runtime.card.input_hw, 3), np.uint8)
     heatmaps, expected = runtime(crops), by_hand(path, crops)

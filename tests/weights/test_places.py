@@ -69,9 +69,7 @@ def test_the_cache_follows_the_environment_and_the_platform(tmp_path, cache, mon
     assert cache_folder() == tmp_path / "livepose"
     monkeypatch.setattr("sys.platform", "darwin")
     assert cache_folder() == Path.home() / "Library" / "Caches" / "livepose"
-    monkeypatch.setattr(
-        Path, "home", lambda: Path("~nobody-at-all").expanduser()
-    )  # which is an error
+    monkeypatch.setattr(Path, "home", lambda: Path("~who").expanduser())  # which is an error
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert cache_folder().parent == tmp_path
     with pytest.raises(WeightsError, match=r"no weights file ~nobody/x.safetensors"):
