@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from livepose.errors import SourceError, UsageError
+from livepose.errors import SourceError
 from livepose.sources import FoundSource
 
 Kind = Literal["video", "images"]
@@ -73,16 +73,6 @@ def unique_names(paths: Sequence[Path]) -> dict[Path, str]:
         unique = (end for end in several if counts[end.casefold()] == 1)
         names[path] = next(unique, several[-1] if several else "images")
     return names
-
-
-def parse_shard(text: str) -> tuple[int, int]:
-    """``2/8`` as (2, 8), from 1 on; UsageError when it is something else."""
-    first, _, last = text.partition("/")
-    if all(one.isascii() and one.isdecimal() for one in (first, last)):
-        index, count = int(first), int(last)
-        if 1 <= index <= count:
-            return index, count
-    raise UsageError(f"--shard: expected I/N with 1 <= I <= N such as 2/8, got {text!r}")
 
 
 def largest_first(jobs: Iterable[Job]) -> list[Job]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import livepose
-from livepose.batch.jobs import Job, make_jobs, parse_shard, shard
+from livepose.batch.jobs import Job, make_jobs, shard
 from livepose.batch.manifest import DONE, Entry, Manifest, file_sha256, text_sha256
 from livepose.batch.places import HERE, Place, process_places, ray_places
 from livepose.batch.run import Work, run_batch
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 def play_files(options: RunOptions) -> int:
     """Does every file that is missing or changed; 3 where some could not be done."""
     batch, folder = options.batch, options.batch.output_dir or Path()
-    part = parse_shard(batch.shard) if batch.shard else (1, 1)
+    part = batch.shard or (1, 1)
     manifest = Manifest(batch.manifest, part)
     found = find_sources(options.sources.named(), recursive=batch.recursive)
     if words := left_out_words(one for one in found if one.kind is None):

@@ -48,6 +48,15 @@ def _frame_size(text: str) -> tuple[int, int]:
     return size_wh
 
 
+def _shard(text: str) -> tuple[int, int]:
+    """``2/8`` as (2, 8)."""
+    index, _, count = text.partition("/")
+    digits = text.isascii() and index.isdecimal() and count.isdecimal()
+    if not (digits and 1 <= int(index) <= int(count)):
+        raise ValueError(text)
+    return int(index), int(count)
+
+
 def _turn_or_rotation(text: str) -> str:
     """Degrees, or the size or age at which a file is put aside."""
     if text not in TURNS:
@@ -292,7 +301,10 @@ class BatchOptions:
     manifest: Path | None = option(
         None, "notes each file; a rerun does what is missing or changed", metavar="FILE"
     )
-    shard: str | None = option(None, "the Ith of N runs that share the files", metavar="I/N")
+    shard: tuple[int, int] | None = option(
+        None, "the Ith of N runs that share the files", metavar="I/N",
+        parse=_shard, expects="I/N with 1 <= I <= N such as 2/8",
+    )  # fmt: skip
     workers: int = option(1, "processes; with --ray: on each machine", metavar="N", least=1)
     ray: str | None = option(None, "machines of a Ray cluster", metavar="ADDRESS|local")
 

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from livepose.batch.jobs import Job, make_jobs, parse_shard, shard, unique_names
+from livepose.batch.jobs import Job, make_jobs, shard, unique_names
 from livepose.cli.progress import files_progress
-from livepose.errors import SourceError, UsageError
+from livepose.errors import SourceError
 from livepose.sources import find_sources
 
 
@@ -57,13 +57,6 @@ def test_each_job_is_in_exactly_one_shard_and_sizes_are_even(count):
     assert sorted(one.name for part in shards for one in part) == sorted(one.name for one in every)
     sizes = [sum(one.size for one in part) for part in shards]
     assert max(sizes) - min(sizes) <= 40
-
-
-def test_shards_are_counted_from_one():
-    assert parse_shard("2/8") == (2, 8)
-    for text in ("0/8", "9/8", "2", "/8", "a/b", "1/0", "²/3"):
-        with pytest.raises(UsageError, match="expected I/N"):
-            parse_shard(text)
 
 
 def test_files_are_counted_and_the_time_left_is_that_of_the_bytes_left(monkeypatch):

@@ -12,6 +12,8 @@ from livepose.cli.run_options import RunOptions
 from livepose.errors import UsageError
 from livepose.settings import Settings
 
+SHARDS = ("0/8", "9/8", "2", "/8", "a/b", "1/0", "²/3")
+
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -33,6 +35,7 @@ def run_options(*words: str) -> RunOptions:
         ("--input 100x96", "", "in steps of 16, best of 32 (256x192, 128x96, 96x64), got 100x96"),
         ("--rate 10001", "", "--rate: expected a number above 0, at most 10000, got '10001'"),
         ("", "height-m = 175", "--height-m: expected a number from 0.2 to 3, got '175'"),
+        *((f"--shard {one}", "", "expected I/N with 1 <= I <= N such as 2/8") for one in SHARDS),
         ("--nonsense", "", "unrecognized arguments: --nonsense"),
         ("", "max-peple = 2", "max-peple is no option; is max-people meant?"),
         ("", "max-people = 0", "max-people: expected a whole number from 1 on, got '0'"),
