@@ -4,7 +4,7 @@ By pose is corrected what boxes got wrong: id switches, newcomers that are none,
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,7 +31,7 @@ PERSONAL = ("ids", "born_s", "own_s", "margins", "level", "chosen", "reach", "hi
 """What goes with the person when identities are exchanged; the rest belongs to the place."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Seen:
     """Poses ``now_xy`` (N, K, 2) seen on the tracks ``rows`` (N,), NaN where they do not count."""
 
@@ -87,10 +87,9 @@ class Seen:
         waits &= self.time_s - tracks.keypoints_s <= LOST_S
         waits[self.rows] = False
         waiting = np.flatnonzero(waits)
-        if len(waiting):
-            self.now_xy = np.concatenate([self.now_xy, propagated(tracks, waiting, self.time_s)])
-            self.rows = np.concatenate([self.rows, waiting])
-        duplicate = self._duplicates()
+        now_xy = np.concatenate([self.now_xy, propagated(tracks, waiting, self.time_s)])
+        rows = np.concatenate([self.rows, waiting])
+        duplicate = replace(self, rows=rows, now_xy=now_xy)._duplicates()
         hide(tracks, waiting[duplicate[shown:]])
         return duplicate[:shown]
 
