@@ -17,7 +17,8 @@ from livepose.detection.checkpoint import TorchEngine, load_detector
 from livepose.detection.detector import YoloDetector
 from livepose.frame import Frame, ImageBgr
 from livepose.machine import usable_cores
-from livepose.weights import Card, load_network
+from livepose.weights import Card
+from livepose.weights.checkpoint import load_network
 from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file, find_weights
 
 Array = NDArray[np.float64]

@@ -120,9 +120,9 @@ def _import(
     keypoints: int | None = option(None, "refuse the file unless it has this many"),
     output: Path | None = option(None, "default: the cache", metavar="FILE"),
 ) -> None:
-    from livepose.weights import import_checkpoint
     from livepose.weights.card import size_of
     from livepose.weights.fetching import fetch_from_hub
+    from livepose.weights.importing import import_checkpoint
 
     path = fetch_from_hub(file) if file.startswith(HUB) else Path(file)
     target, card = import_checkpoint(
@@ -147,8 +147,9 @@ def _fetch(
     ),
 ) -> None:
     from livepose.cli.progress import download_bar
-    from livepose.weights import find_weights, import_checkpoint
+    from livepose.weights import find_weights
     from livepose.weights.fetching import fetch
+    from livepose.weights.importing import import_checkpoint
     from livepose.weights.manifest import find_known
     from livepose.weights.places import cached_weights_folder
 

@@ -25,9 +25,10 @@ from livepose.runtimes.verify import probe_crops
 from livepose.settings import EXPORT_SUFFIXES
 from livepose.sinks.sink import check_outputs, written
 from livepose.skeletons import SKELETONS
-from livepose.weights import Card, find_weights, load_network
+from livepose.weights import Card, find_weights
 from livepose.weights.calibration import calibration_of
 from livepose.weights.card import is_third_party, to_metadata
+from livepose.weights.checkpoint import load_network
 
 OPSET = 17
 INPUT, OUTPUTS = "crops_bgr", ("keypoints", "heatmaps")

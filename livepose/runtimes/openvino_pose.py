@@ -131,7 +131,7 @@ class PoseNetwork:
             return np.frombuffer(kept, np.float32).reshape(empty_heatmaps(self.card, PROBES).shape)
         if has_torch:
             from livepose.runtimes.torch import reference_heatmaps
-            from livepose.weights import load_network
+            from livepose.weights.checkpoint import load_network
 
             made = reference_heatmaps(load_network(self.path)[0], self.card)
         else:

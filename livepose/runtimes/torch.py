@@ -14,7 +14,8 @@ from livepose.errors import DeviceError
 from livepose.networks import fold_batch_norms
 from livepose.runtimes.protocol import Crops, Heatmaps, checked_crops, empty_heatmaps
 from livepose.runtimes.verify import probe_crops, require_agreement
-from livepose.weights import Card, load_network
+from livepose.weights import Card
+from livepose.weights.checkpoint import load_network
 
 _DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
 _FULL = ("out of memory", "alloc_failed")

@@ -35,7 +35,8 @@ from livepose.training.loop import Schedule
 from livepose.training.plan import Augment, Plan, Planner
 from livepose.training.settings import PoseSettings
 from livepose.training.train_step import LICENCE, Processes, Task, Tensors
-from livepose.weights import Card, load_network, save_checkpoint
+from livepose.weights import Card
+from livepose.weights.checkpoint import load_network, save_checkpoint
 from livepose.weights.manifest import BLUR_KERNELS
 
 _SIZE_STREAM, _ORDER_STREAM = 4, 0x0E90C4

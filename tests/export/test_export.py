@@ -19,7 +19,8 @@ from livepose.pipeline import PosePipeline
 from livepose.runtimes.openvino import ov
 from livepose.runtimes.torch import reference_heatmaps
 from livepose.runtimes.verify import people, probe_crops
-from livepose.weights import Card, find_weights, load_network, read_card, save_checkpoint
+from livepose.weights import Card, find_weights, read_card
+from livepose.weights.checkpoint import load_network, save_checkpoint
 
 pytest.importorskip("onnx", reason="the optional package onnx")
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "run_onnx.py"

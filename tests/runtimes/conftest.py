@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from livepose.networks import HRNET_WIDTHS, RESNET_BLOCKS, build_network
-from livepose.weights import Card, save_checkpoint
+from livepose.weights import Card
+from livepose.weights.checkpoint import save_checkpoint
 
 
 @pytest.fixture(scope="session")

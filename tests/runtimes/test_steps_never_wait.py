@@ -11,7 +11,7 @@ from torch.utils import _pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from livepose.runtimes.torch import TorchRuntime
-from livepose.weights import load_network
+from livepose.weights.checkpoint import load_network
 
 
 class Devices(TorchDispatchMode):

@@ -13,7 +13,8 @@ from livepose.runtimes import open_runtime, select
 from livepose.runtimes import torch as torch_runtime
 from livepose.runtimes.torch import TorchRuntime, device_errors, reference_heatmaps
 from livepose.runtimes.verify import require_agreement
-from livepose.weights import find_weights, load_network
+from livepose.weights import find_weights
+from livepose.weights.checkpoint import load_network
 
 Change = Callable[[np.ndarray], np.ndarray]
 

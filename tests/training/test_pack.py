@@ -11,7 +11,7 @@ from livepose.skeletons import COCO17, MPII16
 from livepose.training.data import parse_set
 from livepose.training.pack import LIST, join_parts, read_pack, split_file, write_pack
 from livepose.training.settings import PackSettings
-from livepose.weights import load_network
+from livepose.weights.checkpoint import load_network
 
 
 def test_a_pack_holds_the_same_people_with_keypoints_on_their_dots(people, tmp_path):

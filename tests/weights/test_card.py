@@ -10,9 +10,10 @@ from safetensors.torch import save_file
 from weights.conftest import small_state
 
 from livepose.errors import WeightsError
-from livepose.weights import Card, load_network, read_card, save_checkpoint
+from livepose.weights import Card, read_card
 from livepose.weights.arrays import arrays_sha256, load_arrays
 from livepose.weights.card import IMAGENET_MEAN, to_metadata
+from livepose.weights.checkpoint import load_network, save_checkpoint
 
 CARD = Card(
     *("resnet50", (128, 96)),

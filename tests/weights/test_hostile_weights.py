@@ -23,10 +23,12 @@ from livepose.detection.openvino_engine import converted
 from livepose.errors import LiveposeError, WeightsError
 from livepose.runtimes.activation_ranges import read_ranges
 from livepose.training.records import CHECKPOINT, read_checkpoint, read_state
-from livepose.weights import Card, import_checkpoint, load_network, read_card, save_checkpoint
+from livepose.weights import Card, read_card
 from livepose.weights.arrays import load_arrays
 from livepose.weights.calibration import read_calibrations
 from livepose.weights.card import to_metadata
+from livepose.weights.checkpoint import load_network, save_checkpoint
+from livepose.weights.importing import import_checkpoint
 
 Door = Callable[[Path], Any]
 

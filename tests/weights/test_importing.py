@@ -8,8 +8,10 @@ import torch
 from weights.conftest import small_state, written
 
 from livepose.errors import WeightsError
-from livepose.weights import import_checkpoint, importing, load_network
+from livepose.weights import importing
 from livepose.weights.arrays import arrays_sha256, load_arrays
+from livepose.weights.checkpoint import load_network
+from livepose.weights.importing import import_checkpoint
 
 
 @pytest.fixture
