@@ -26,7 +26,6 @@ _BACKENDS = {"linux": cv2.CAP_V4L2, "win32": cv2.CAP_DSHOW, "darwin": cv2.CAP_AV
 _MJPG = cv2.VideoWriter.fourcc(*"MJPG")
 _ADVICE = "is it plugged in, and not used by another program? `livepose cameras` lists them"
 _SIZE = cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
-_RATE_AND_FORM = cv2.CAP_PROP_FPS, cv2.CAP_PROP_FOURCC
 _COMMON_SIZES = ((320, 240), (640, 480), (800, 600), (1280, 720), (1920, 1080), (3840, 2160))
 _MAX_INDICES = 8
 _QUICK = {"flags": "low_delay", "analyzeduration": "1000000", **LIMITS}
@@ -80,9 +79,8 @@ def capture_stream(url: str, settings: LiveSettings) -> Generator[Frame, None, N
     try:
         container = av.open(url, options=options, timeout=timeouts_s)
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise SourceError(
-            f"{name} does not open: {reason_of(error)}; {address_advice(url)}"
-        ) from None
+        why = f"{reason_of(error)}; {address_advice(url)}"
+        raise SourceError(f"{name} does not open: {why}") from None
     with container:
         if not container.streams.video:
             raise SourceError(f"{name} sends no image; expected a video stream")
@@ -205,7 +203,8 @@ def _set_size(capture: Any, size_wh: tuple[int, int]) -> tuple[int, int]:
 
 
 def _mode(capture: Any) -> str:
-    width, height, fps, fourcc = (capture.get(what) for what in (*_SIZE, *_RATE_AND_FORM))
+    properties = *_SIZE, cv2.CAP_PROP_FPS, cv2.CAP_PROP_FOURCC
+    width, height, fps, fourcc = map(capture.get, properties)
     letters = (int(fourcc) & 0xFFFFFFFF).to_bytes(4, "little").decode("ascii", "replace")
     form = letters if letters.isprintable() and letters.strip() else "unknown format"
     return f"{width:.0f}x{height:.0f} at {f'{fps:g} fps' if fps > 0 else 'any rate'} as {form}"

@@ -38,10 +38,9 @@ _KNEE = 0.7
 """From here on, of reference white, brightness is compressed."""
 _MOST = 4.0
 """The brightest that a screen can be, in reference whites."""
-_RGB_2020_TO_709 = np.array(
-    [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]]
+_BGR_2020_TO_709 = np.array(
+    [[1.1187, -0.1006, -0.0182], [-0.0083, 1.1329, -0.1246], [-0.0728, -0.5876, 1.6605]], np.float32
 )
-_BGR_2020_TO_709 = np.ascontiguousarray(_RGB_2020_TO_709[::-1, ::-1], np.float32)
 
 
 @contextmanager
@@ -57,9 +56,8 @@ def quiet_opencv() -> Iterator[None]:
 
 def reason_of(error: Exception) -> str:
     """What FFmpeg says, in words."""
-    if isinstance(error, av.ExitError):
-        return "no answer in time"
-    return str(getattr(error, "strerror", None) or error)
+    said = getattr(error, "strerror", None) or str(error)
+    return "no answer in time" if isinstance(error, av.ExitError) else said
 
 
 class Converter:

@@ -176,10 +176,9 @@ def _found(spec: str | Path, recursive: bool) -> list[FoundSource]:
 def _classify(path: Path) -> FoundSource:
     if not path.is_file():
         return FoundSource(path, None, "a folder" if path.is_dir() else "no regular file")
-    if path.suffix.lower() in IMAGE_SUFFIXES:
-        return FoundSource(path, "image")
-    if path.suffix.lower() in VIDEO_SUFFIXES:
-        return FoundSource(path, "video")
+    suffix = path.suffix.lower()
+    if suffix in IMAGE_SUFFIXES or suffix in VIDEO_SUFFIXES:
+        return FoundSource(path, "image" if suffix in IMAGE_SUFFIXES else "video")
     return FoundSource(path, None, "neither video nor image")
 
 

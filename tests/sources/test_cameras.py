@@ -42,7 +42,7 @@ def sending(fps=100.0, frames=None, size_wh=(32, 24), hang=None):
     return capture
 
 
-def open_fake(*captures, settings=QUICK, rotate=0):
+def open_fake(*captures, settings=QUICK):
     """Opens one capture after another; an error is raised, the last one stays."""
     left = list(captures)
 
@@ -52,7 +52,7 @@ def open_fake(*captures, settings=QUICK, rotate=0):
             raise capture
         return capture()
 
-    return LiveSource(opened, name="camera 7", kind="camera", rotate=rotate, settings=settings)
+    return LiveSource(opened, name="camera 7", kind="camera", settings=settings)
 
 
 @pytest.fixture
