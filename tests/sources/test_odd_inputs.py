@@ -42,6 +42,36 @@ def test_a_device_is_no_file(opener, device):
         opener(device)
 
 
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    (
+        ("nothing.mp4", "does not exist; expected a video file"),
+        ("missing.jpg", "does not exist; expected a video, an image"),
+        *((f"empty.{end}", r"is empty \(0 bytes\)") for end in ("mp4", "jpg")),
+        ("bad.mp4", "is not a video that can be read"),
+        ("truncated_no_index.mp4", "is not a video that can be read; it is damaged, cut"),
+        ("audio_only.mp4", "has no image, only audio"),
+        *((folder, "holds no images; expected .apng") for folder in ("folder", "x.mp4")),
+        ("*.webp", "matches nothing; is the pattern right"),
+        *(("bad.png", "is not an image that can be read"), ("b*.png", "none of the images can")),
+    ),
+)
+def test_what_holds_no_image_is_one_sentence(tmp_path, shared, name, sentence, capfd):
+    for bad in ("bad.mp4", "bad.png", "b.png"):
+        (tmp_path / bad).write_bytes(bytes(range(256)) * 40)
+    for made in (tmp_path / "empty.mp4", tmp_path / "empty.jpg"):
+        made.touch()
+    for folder in (tmp_path / "folder", tmp_path / "x.mp4"):
+        folder.mkdir()
+    for video in ("truncated_no_index.mp4", "audio_only.mp4"):
+        (tmp_path / video).symlink_to(shared / "video" / video)
+    with pytest.raises(SourceError, match=sentence) as caught:
+        open_source(tmp_path / name)
+    assert name in str(caught.value) and "\n" not in str(caught.value)
+    assert caught.value.exit_code == 3
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize("name", ("a.jpg", "a.mp4"))
 def test_a_pipe_that_nobody_writes_into_is_not_waited_for_forever(tmp_path, name, monkeypatch):
     monkeypatch.setattr(files, "PIPE_PATIENCE_S", 0.2)

@@ -54,24 +54,6 @@ def test_an_unreadable_image_among_others_is_reported_and_left_out(said, tmp_pat
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize(
-    ("spec", "sentence"),
-    [
-        ("missing.jpg", "does not exist; expected a video, an image"),
-        ("*.jpg", "matches nothing; is the pattern right"),
-        ("folder", "holds no images; expected .apng"),
-        ("bad.png", "is not an image that can be read"),
-        ("b*.png", "none of the images can be read"),
-    ],
-)
-def test_what_is_no_image_is_one_sentence(tmp_path, spec, sentence):
-    (tmp_path / "folder").mkdir()
-    for name in ("bad.png", "b.png"):
-        (tmp_path / name).write_bytes(b"garbage")
-    with pytest.raises(SourceError, match=sentence):
-        open_source(tmp_path / spec)
-
-
 def test_gray_sixteen_bit_and_transparent_images_become_three_bytes(tmp_path):
     gray, deep = np.full((4, 6), 7, np.uint8), np.full((4, 6, 3), 256 * 50, np.uint16)
     for stored, value in ((gray, 7), (deep, 50), (np.full((4, 6, 4), 9, np.uint8), 9)):

@@ -106,27 +106,6 @@ def test_a_file_behind_http_is_a_file_and_not_a_camera(tmp_path):
         assert len(list(source)) == 3
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "sentence"),
-    [
-        ("nothing.mp4", None, "does not exist; expected a video file"),
-        ("empty.mp4", b"", r"is empty \(0 bytes\)"),
-        ("garbage.mp4", bytes(range(256)) * 40, "is not a video that can be read"),
-        ("truncated_no_index.mp4", "shared", "is not a video that can be read; it is damaged, cut"),
-        ("audio_only.mp4", "shared", "has no image, only audio"),
-    ],
-)
-def test_a_file_without_an_image_is_one_sentence(tmp_path, shared, name, content, sentence, capfd):
-    folder = shared / "video" if content == "shared" else tmp_path
-    if isinstance(content, bytes):
-        (folder / name).write_bytes(content)
-    with pytest.raises(SourceError, match=sentence) as caught:
-        open_source(folder / name)
-    assert name in str(caught.value) and "\n" not in str(caught.value)
-    assert caught.value.exit_code == 3
-    assert capfd.readouterr() == ("", "")
-
-
 def test_the_best_track_is_taken_and_the_others_are_said(tmp_path, said):
     path, times_s = tmp_path / "a.mkv", [k / 25 for k in range(10)]
     small = write_video(tmp_path / "small.mkv", [0.0], size_wh=(32, 24), codec="mjpeg")
