@@ -21,8 +21,8 @@ from benchmarks.baselines.yolo import STAND_IN
 from benchmarks.plan import Plan
 from livepose.boxes import Boxes
 from livepose.estimator import PoseEstimator
+from livepose.evaluation import EvaluationSettings, no_progress
 from livepose.evaluation.run import CocoScorer, open_set, variants_of
-from livepose.evaluation.settings import EvaluationSettings, no_progress
 from livepose.frame import ImageBgr
 from studies.peers import DirectPeer, open_peer
 from studies.peers.direct import People, run_direct

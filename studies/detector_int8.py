@@ -24,9 +24,8 @@ from livepose.detection.letterbox import Letterbox
 from livepose.detection.openvino_engine import OpenVinoEngine, converted
 from livepose.errors import GateError
 from livepose.evaluation.archive import Archive
-from livepose.evaluation.coco import match
 from livepose.evaluation.dataset import load_annotations
-from livepose.evaluation.metrics import box_results
+from livepose.evaluation.metrics import box_results, match
 from livepose.evaluation.validation import LEAST_SCORE
 from livepose.frame import ImageBgr
 from livepose.runtimes.activation_ranges import ActivationRanges, ranges_path, write_ranges

@@ -18,8 +18,16 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from livepose.calibration import CalibrationSettings
-from livepose.calibration.fit import LOST, SHARES, Sightings, coverage, crossed, joined
-from livepose.calibration.run import Crops, collect_all
+from livepose.calibration.uncertainty import (
+    LOST,
+    SHARES,
+    Crops,
+    Sightings,
+    collect_all,
+    coverage,
+    crossed,
+    joined,
+)
 from livepose.cli import guarded
 from livepose.cli.options import add_options, options
 from livepose.cli.progress import progress_bars

@@ -1,5 +1,5 @@
-"""Calibration: what a network says of its own certainty against the errors that it makes (``run``,
-``fit``), and the ranges that INT8 needs (``int8``). What both can be told is here.
+"""Calibration: what a network says of its own certainty against the errors that it makes
+(``uncertainty``), and the ranges that INT8 needs (``int8``). What both can be told is here.
 """
 
 from dataclasses import dataclass

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from livepose.errors import DataError, GateError
 from livepose.estimator import PoseEstimator
+from livepose.evaluation import Progress, no_progress
 from livepose.evaluation.archive import Archive
 from livepose.evaluation.dataset import Dataset
 from livepose.evaluation.predict import annotated_boxes, batches
-from livepose.evaluation.settings import Progress, no_progress
 from livepose.evaluation.validation import average_precision
 from livepose.runtimes import Runtime, open_runtime
 from livepose.runtimes.activation_ranges import ActivationRanges

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from livepose.calibration import CalibrationSettings, QuantizeSettings
 from livepose.cli.options import Command, command
 from livepose.errors import GateError, UsageError
-from livepose.evaluation.settings import CocoSettings, EvaluationSettings
+from livepose.evaluation import CocoSettings, EvaluationSettings
 from livepose.settings import option
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ EVAL = Command(
 )
 def calibrate(settings: CalibrationSettings) -> None:
     """Calibrates and writes."""
-    from livepose.calibration.run import run_calibration
+    from livepose.calibration.uncertainty import run_calibration
     from livepose.cli.progress import progress_bars
 
     with progress_bars() as progress:

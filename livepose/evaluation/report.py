@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from livepose.errors import SinkError, UsageError
+from livepose.evaluation import EvaluationSettings
 from livepose.evaluation.metrics import Interval, percentile_interval
-from livepose.evaluation.settings import EvaluationSettings
 from livepose.machine import PACKAGES, known_version, processor_and_cores
 from livepose.sinks.sink import check_file, written
 

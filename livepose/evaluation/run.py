@@ -8,10 +8,10 @@ from pathlib import Path
 from livepose.detection import Detector, open_detector
 from livepose.errors import UsageError
 from livepose.estimator import PoseEstimator
+from livepose.evaluation import EvaluationSettings, Progress, no_progress
 from livepose.evaluation.archive import Archive
-from livepose.evaluation.coco import match
 from livepose.evaluation.dataset import Dataset, open_people
-from livepose.evaluation.metrics import coco_results, draws, sigmas_of
+from livepose.evaluation.metrics import coco_results, draws, match, sigmas_of
 from livepose.evaluation.predict import (
     Boxed,
     Predictions,
@@ -22,7 +22,6 @@ from livepose.evaluation.predict import (
     predict,
 )
 from livepose.evaluation.report import BACKBONES, Measured, Results, Row, compared
-from livepose.evaluation.settings import EvaluationSettings, Progress, no_progress
 from livepose.evaluation.speed import Speed, measure_speed, network_cost
 from livepose.runtimes import open_runtime
 from livepose.skeletons import COCO17, SKELETONS, Skeleton

@@ -12,9 +12,8 @@ from livepose.detection import open_detector
 from livepose.errors import UsageError
 from livepose.estimator import PoseEstimator
 from livepose.evaluation.archive import Archive
-from livepose.evaluation.coco import match, tools
 from livepose.evaluation.dataset import Dataset, open_people
-from livepose.evaluation.metrics import box_results, coco_results
+from livepose.evaluation.metrics import box_results, coco_results, match, tools
 from livepose.evaluation.predict import (
     Heatmaps,
     Variant,

@@ -12,8 +12,8 @@ from livepose.cli import guarded
 from livepose.cli.progress import progress_bars
 from livepose.errors import DataError, UsageError
 from livepose.estimator import PoseEstimator
+from livepose.evaluation import Progress
 from livepose.evaluation.report import markdown_table, write_text
-from livepose.evaluation.settings import Progress
 from livepose.pipeline import PosePipeline
 from livepose.runtimes import open_runtime
 from livepose.skeletons import SKELETONS

@@ -14,6 +14,7 @@ from livepose.cli.evaluate import CocoOutputs
 from livepose.cli.options import add_options, options
 from livepose.cli.progress import progress_bars
 from livepose.errors import SinkError
+from livepose.evaluation import CocoSettings
 from livepose.evaluation.metrics import Interval
 from livepose.evaluation.report import (
     as_json,
@@ -23,7 +24,6 @@ from livepose.evaluation.report import (
     save,
     write_text,
 )
-from livepose.evaluation.settings import CocoSettings
 from livepose.settings import parse_input_size
 from studies import positive
 from studies.pareto.grid import Grid, Point, run_pareto

@@ -17,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.estimator import PoseEstimator
-from livepose.evaluation.coco import match
-from livepose.evaluation.metrics import coco_results, draws, percentile_interval, sigmas_of
+from livepose.evaluation import EvaluationSettings, Progress, no_progress
+from livepose.evaluation.metrics import coco_results, draws, match, percentile_interval, sigmas_of
 from livepose.evaluation.predict import Boxed, Predictions, Variant, predict
 from livepose.evaluation.run import Set, chosen_detector, chosen_estimator, open_set
-from livepose.evaluation.settings import EvaluationSettings, Progress, no_progress
 from livepose.evaluation.speed import WARM_UP, images_with_people, measure_speed, seconds
 from livepose.skeletons import COCO17
 

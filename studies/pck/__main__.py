@@ -17,11 +17,11 @@ from livepose.cli.options import add_options, options
 from livepose.cli.progress import progress_bars
 from livepose.errors import UsageError
 from livepose.estimator import PoseEstimator
+from livepose.evaluation import EvaluationSettings, Progress
 from livepose.evaluation.archive import Archive
 from livepose.evaluation.metrics import draws
 from livepose.evaluation.report import Measured, Row, compared, require_writable
 from livepose.evaluation.run import Set, chosen_estimator, measured_rows, open_set, variants_of
-from livepose.evaluation.settings import EvaluationSettings, Progress
 from livepose.skeletons import COCO17, MPII16, SKELETONS
 from studies.pck.metrics import LSP_GROUPS, MPII_GROUPS, Pck, lsp_pck, mpii_pckh
 from studies.pck.mpii import as_mpii, load_mpii, mpii_boxes

@@ -11,14 +11,14 @@ from livepose.cli.evaluate import CocoOutputs, show
 from livepose.cli.options import add_options, options
 from livepose.cli.progress import progress_bars
 from livepose.estimator import PoseEstimator
-from livepose.evaluation.report import COCO_COLUMNS, Measured, require_writable
-from livepose.evaluation.run import CocoScorer, chosen_estimator, open_set
-from livepose.evaluation.settings import (
+from livepose.evaluation import (
     CocoSettings,
     EvaluationSettings,
     Progress,
     decoder_names,
 )
+from livepose.evaluation.report import COCO_COLUMNS, Measured, require_writable
+from livepose.evaluation.run import CocoScorer, chosen_estimator, open_set
 from livepose.settings import ONE, option
 from studies.peers import open_peer, own_weights
 from studies.peers.decoders import FLIPS, NAMES, variants_of

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from livepose.calibration.fit import SHAPE, SHARES, Sightings, calibrate, crossed
+from livepose.calibration.uncertainty import SHAPE, SHARES, Sightings, calibrate, crossed
 from livepose.errors import WeightsError
 from livepose.weights import Card
 from livepose.weights.calibration import (

@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 
 from livepose.errors import DataError, UsageError
-from livepose.evaluation import coco
-from livepose.evaluation.coco import match
 from livepose.evaluation.dataset import Image
-from livepose.evaluation.metrics import coco_results, oks_matrix, oks_nms, sigmas_of
+from livepose.evaluation.metrics import coco_results, match, oks_matrix, oks_nms, sigmas_of, tools
 from livepose.evaluation.predict import Boxed, Predictions
 from livepose.skeletons import COCO17, MPII16
 
@@ -125,7 +123,7 @@ def test_a_set_without_keypoints_is_refused():
 def test_without_pycocotools_it_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pycocotools.coco", None)
     with pytest.raises(UsageError, match="pip install"):
-        coco.tools()
+        tools()
 
 
 def poses(case):
