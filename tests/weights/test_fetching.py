@@ -61,13 +61,6 @@ def test_what_cannot_be_continued_is_begun_again(part, ranges, sha256, server, t
     assert download(server.url, tmp_path / "file.pth", sha256=sha256).read_bytes() == CONTENT
 
 
-def test_a_file_with_another_hash_is_deleted(server, tmp_path):
-    server.content = b"x" * 1000
-    with pytest.raises(WeightsError, match=rf"not the file .* \(SHA-256 {SHA256}, got"):
-        download(server.url, tmp_path / "file.pth", sha256=SHA256)
-    assert only(tmp_path) == []
-
-
 @pytest.mark.parametrize(
     ("behaviour", "limits", "sentence"),
     [
