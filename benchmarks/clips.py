@@ -63,11 +63,11 @@ def clips(count: int) -> dict[str, list[Frame]]:
     """The clips by name, so many frames of each."""
     folder = shared_folder()
     there = [] if folder is None else [folder / "video" / name for name in CLIPS]
-    found = {path.stem: of_film(path, count) for path in there if path.is_file()}
+    found = {path.stem: of_clip(path, count) for path in there if path.is_file()}
     return found or {Path(name).stem: panned(load_photograph(name), count) for name in PHOTOGRAPHS}
 
 
-def of_film(path: Path, count: int) -> list[Frame]:
+def of_clip(path: Path, count: int) -> list[Frame]:
     """The first frames of a clip, scaled."""
     with open_video(path) as source:
         taken = list(islice(source, count))

@@ -101,7 +101,7 @@ def _share_out(
         if not busy:
             for job in waiting:
                 losses[job].append("nowhere: no worker is left; is there memory enough?")
-                note(_given_up(job, losses[job]))
+                note(_lost_entry(job, losses[job]))
             return
         for future in wait(busy, _WAIT_S, FIRST_COMPLETED).done:
             place, executor, done = busy.pop(future)
@@ -116,7 +116,7 @@ def _share_out(
                     if len(losses[done]) < MOST_TRIES:
                         waiting.append(done)
                     else:
-                        note(_given_up(done, losses[done]))
+                        note(_lost_entry(done, losses[done]))
                     hand_out(place, place.start(), None)
                 continue
             if isinstance(entry, LiveposeError):
@@ -126,7 +126,7 @@ def _share_out(
                 note(replace(entry, tries=len(losses[done]) + 1, lost=losses[done]))
 
 
-def _given_up(job: Job, losses: list[str]) -> Entry:
+def _lost_entry(job: Job, losses: list[str]) -> Entry:
     *earlier, last = losses
     where = last.partition(":")[0]
     return Entry.of(job, LOST, error=last, tries=len(losses), where=where, lost=earlier)

@@ -26,7 +26,7 @@ from livepose.sinks.images import ImageSink, SheetSink
 from livepose.sinks.jsonl import JsonLinesSink, make_header
 from livepose.sinks.sink import Sink
 from livepose.sinks.video import VideoSink
-from livepose.smoothing import PRICES
+from livepose.smoothing import COSTS
 from livepose.sources import Source, VideoSource
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def open_networks(
         pipeline.warm_up(sizes_wh[0], live=sources[0].live)
     if sources[0].kind != "images":  # images stand for themselves
         smooth = options.settings.smooth
-        logger.info(f"smoothing: {smooth} ({PRICES[smooth]})")
+        logger.info(f"smoothing: {smooth} ({COSTS[smooth]})")
     return lambda: nullcontext(pipeline)
 
 
@@ -112,10 +112,10 @@ def _files(stream: Stream, pipeline: PosePipeline, said: dict[str, Any]) -> Iter
     lines = {**over, "rotation": parse_rotation(rotated) if rotated else None}
     json = {**lines, "slim": asked.slim, "each": each_of(said)}
     scheduler = pipeline.scheduler
-    given_up = (lambda: {"given_up": asdict(scheduler.dropped_work)}) if scheduler.limited else None
+    dropped = (lambda: {"given_up": asdict(scheduler.dropped_work)}) if scheduler.limited else None
     tables: list[tuple[Any, Callable[[Any], Sink]]] = [
         (asked.output, lambda path: _drawn_sink(path, stream)),
-        (asked.json, lambda path: JsonLinesSink(path, said, given_up, **json)),
+        (asked.json, lambda path: JsonLinesSink(path, said, dropped, **json)),
         (asked.csv, lambda path: CsvSink(path, **lines)),
         (asked.openpose_json, lambda path: OpenPoseSink(path, stem, **over)),
         (asked.coco_json, lambda path: CocoSink(path, **over)),

@@ -40,7 +40,7 @@ SURE = 0.5
 SAME_IOU = 0.5
 """From this overlap on, boxes of the two inputs are the same person."""
 
-REST_S = 3.0
+SECOND_SCALE_EVERY_S = 3.0
 """From a second-scale pass that shows nobody small to the next."""
 HOLD_S = 1.0
 """So long every detection takes both scales after the last small person."""
@@ -148,8 +148,8 @@ class YoloDetector(Detector):
         larger = Letterbox.fit(usual.source_wh, longer_px)
         if not (wait or self.engine.prepare(larger.input_wh)):
             return None
-        [people], [closer] = (self._detect([image_bgr], [one]) for one in (usual, larger))
-        return joined(people, closer, usual)
+        [people], [more] = (self._detect([image_bgr], [one]) for one in (usual, larger))
+        return joined(people, more, usual)
 
     def _detect(
         self, images_bgr: Sequence[ImageBgr], letterboxes: Sequence[Letterbox]
@@ -186,10 +186,10 @@ class YoloDetector(Detector):
 class DetectionSchedule:
     """Detects in one stream, now and then at the second scale too.
 
-    The second detection is one of both scales, and then one every ``REST_S``, so that small people
-    are found at all. Once one shows somebody small, all are, until ``HOLD_S`` after the last of
-    them. Without ``second_scale`` none is: where a budget of time is to be held. An image may
-    ``wait`` until the second scale is prepared; a live one does not.
+    The second detection is one of both scales, and then one every ``SECOND_SCALE_EVERY_S``, so that
+    small people are found at all. Once one shows somebody small, all are, until ``HOLD_S`` after
+    the last of them. Without ``second_scale`` none is: where a budget of time is to be held. An
+    image may ``wait`` until the second scale is prepared; a live one does not.
     """
 
     def __init__(self, second_scale: bool = True) -> None:
@@ -213,7 +213,7 @@ class DetectionSchedule:
         if found.small:
             self._small_s = time_s
         elif time_s - self._small_s > HOLD_S:
-            self._due_s = time_s + REST_S
+            self._due_s = time_s + SECOND_SCALE_EVERY_S
         return found.people
 
 

@@ -73,10 +73,10 @@ def paint_people(
         for k in range(keypoints):
             opacity[k] = _opacity(all_xy[p, k], scores[p, k], states[p, k], score_threshold)
         shapes[rank, :, 6] = min(2.0, 0.5 + 0.22 * radius_px)
-        _lay_out_limbs(shapes[rank, :limbs], xy, opacity, radius_px, colours_bgr[p], anatomy)
+        _add_limbs(shapes[rank, :limbs], xy, opacity, radius_px, colours_bgr[p], anatomy)
         joints, predicted = shapes[rank, limbs:], states[p] == _PREDICTED
         thick_px = magnified * radius_px
-        _lay_out_joints(joints, xy, opacity, predicted, thick_px, colours_bgr[p], anatomy)
+        _add_joints(joints, xy, opacity, predicted, thick_px, colours_bgr[p], anatomy)
         tall_px = min(max(7.0, 3.0 * radius_px), 0.05 * shorter_px)
         labels[rank, 0] = p
         _place_label(labels[rank], xy, opacity, anatomy[1], tall_px, sizes_px[p])
@@ -113,7 +113,7 @@ def _opacity(xy: Floats, score: float, state: int, score_threshold: float) -> fl
 
 
 @kernel
-def _lay_out_limbs(
+def _add_limbs(
     shapes: Floats,
     xy: Floats,
     opacity: Floats,
@@ -133,7 +133,7 @@ def _lay_out_limbs(
 
 
 @kernel
-def _lay_out_joints(
+def _add_joints(
     shapes: Floats,
     xy: Floats,
     opacity: Floats,

@@ -4,6 +4,6 @@ The public ``Smoother`` validates and keeps one state for each track; ``imm`` fi
 a frame in one call.
 """
 
-from livepose.smoothing.smoother import PRICES, Smoother
+from livepose.smoothing.smoother import COSTS, Smoother
 
-__all__ = ["PRICES", "Smoother"]
+__all__ = ["COSTS", "Smoother"]

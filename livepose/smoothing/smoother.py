@@ -13,7 +13,7 @@ from livepose.smoothing import imm
 NOISE_SHARES = {"still": 0.55, "balanced": 0.16, "fast": 0.033}
 """How much of a measurement's variance is trembling from image to image, the rest being a constant
 error: higher trembles less and follows later. docs/smoothness.md chose them."""
-PRICES = {
+COSTS = {
     "still": "adds 5 ms, removes 0.32 of 0.68 px of trembling",
     "balanced": "adds 1 ms, removes 0.20 of 0.68 px of trembling",
     "fast": "adds 0 ms, removes 0.10 of 0.68 px of trembling",
@@ -74,8 +74,8 @@ class Smoother:
     """
 
     def __init__(self, method: str = "balanced") -> None:
-        if method not in PRICES:
-            raise ValueError(f"smoothing: expected one of {', '.join(PRICES)}, got {method!r}")
+        if method not in COSTS:
+            raise ValueError(f"smoothing: expected one of {', '.join(COSTS)}, got {method!r}")
         self.method, self.lead_s = method, 0.0
         self.noise_share = NOISE_SHARES.get(method, NOISE_SHARES["balanced"])
         self.reset()

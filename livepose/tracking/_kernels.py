@@ -211,7 +211,7 @@ def take_in(
             age_s = time_s - person.keypoints_s
             fresh = age_s <= STALE_S and not person.seeded
             before_xy = memory[:, tracks.KEYPOINT]
-            tracks.follow(person, before_xy, now_xy[n], age_s if fresh else math.inf)
+            tracks.move_with_keypoints(person, before_xy, now_xy[n], age_s if fresh else math.inf)
             person.seeded = False
         for k in range(len(memory)):
             memory[k, 0], memory[k, 1] = now_xy[n, k]

@@ -17,7 +17,7 @@ from livepose.tracking.tracks import Floats, Mask, State, Tracks
 
 SAME_COLOURS = 0.84  # a newcomer so alike is somebody who left ...
 SAME_COLOURS_MARGIN = 0.06  # ... if so much more than anybody else ...
-MEMORY_S = 30.0  # ... so long ago at most ...
+FORGET_S = 30.0  # ... so long ago at most ...
 RECOGNISE_S = 1.0  # ... and only so long after it came
 
 BINS = 6
@@ -45,7 +45,7 @@ class ReIdentification:
 
     def recognise(self, tracks: Tracks, time_s: float) -> None:
         """Newcomers who look like somebody who left, or is lost, get that id back."""
-        self.gone = {one: it for one, it in self.gone.items() if time_s - it[1] <= MEMORY_S}
+        self.gone = {one: it for one, it in self.gone.items() if time_s - it[1] <= FORGET_S}
         known = np.isfinite(tracks.histograms[:, 0]) & (tracks.ids > 0)
         out_of_sight = tracks.state == State.LOST
         young = known & (time_s - tracks.born_s <= RECOGNISE_S)

@@ -247,7 +247,7 @@ def learn_margins(margins: Floats, now_xy: Floats, detected_xyxy: Sides) -> None
 
 
 @kernel
-def follow(person: Any, before_xy: Floats, now_xy: Floats, dt_s: float) -> None:
+def move_with_keypoints(person: Any, before_xy: Floats, now_xy: Floats, dt_s: float) -> None:
     """Moves a box along with its keypoints (K, 2), which were those before ``dt_s`` earlier."""
     found = around(now_xy, now_xy)
     was, became = around(before_xy, now_xy), around(now_xy, before_xy)

@@ -35,7 +35,7 @@ _UNREADABLE = (
     *(AssertionError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError),
     MemoryError,
 )
-_FOREIGN = re.compile(r"(?:Unsupported global: GLOBAL|unsupported GLOBAL|class) ([\w.]+)")
+_REFUSED_CLASS = re.compile(r"(?:Unsupported global: GLOBAL|unsupported GLOBAL|class) ([\w.]+)")
 
 
 def open_torch_file(path: Path, permitted: tuple[str, ...] = (), shell: type = object) -> Any:
@@ -64,7 +64,7 @@ def open_torch_file(path: Path, permitted: tuple[str, ...] = (), shell: type = o
             with safe_globals([*_numpy_globals(), *shells]):
                 return torch.load(path, map_location="cpu", weights_only=True)
     except _UNREADABLE as error:
-        found = isinstance(error, pickle.UnpicklingError) and _FOREIGN.search(str(error))
+        found = isinstance(error, pickle.UnpicklingError) and _REFUSED_CLASS.search(str(error))
         sentence = (
             f"holds more than weights ({found[1]}) and would have to run code to be read, which "
             "livepose does not do; ask its author for a file with the state dict alone"

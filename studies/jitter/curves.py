@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from livepose.budget import PoseSchedule
-from livepose.smoothing import PRICES, Smoother
+from livepose.smoothing import COSTS, Smoother
 from livepose.tracking import Tracked
 from studies.jitter.measures import Measures, Truth, errors, measure_against
 from studies.jitter.one_euro import one_euro
@@ -32,7 +32,7 @@ def presets(
     recordings: Sequence[Recording], truths: Sequence[Truth], joint: int | None = None
 ) -> dict[str, Measures]:
     """Every choice of ``--smooth``, and One Euro, on one keypoint or on all."""
-    found = {name: [smooth(one, name) for one in recordings] for name in PRICES}
+    found = {name: [smooth(one, name) for one in recordings] for name in COSTS}
     found["one-euro"] = [one_euro(one) for one in recordings]
     return {
         name: measure_against(recordings, truths, paths, joint) for name, paths in found.items()

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from people import made
 
 from livepose.poses import KeypointState, Poses
-from livepose.smoothing import PRICES, Smoother
+from livepose.smoothing import COSTS, Smoother
 
 STEP_S = 1 / 30
 SCALE_PX = 200.0
@@ -44,7 +44,7 @@ def late_px(path, fps=30.0):
 
 def test_a_still_keypoint_trembles_less_than_half_as_much_the_calmer_the_choice_the_less():
     seen = noise(200)
-    still = {name: smoothed(Smoother(name), seen)[60:].std() for name in PRICES}
+    still = {name: smoothed(Smoother(name), seen)[60:].std() for name in COSTS}
     assert list(still.values()) == sorted(still.values())
     assert still["balanced"] < 0.5 * seen.std() and still["none"] == seen[60:].std()
 
