@@ -9,11 +9,11 @@ et al., CVPR 2019), which leaves a quarter.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ from livepose.evaluation.dataset import Dataset, Image, numbers, read_json, sing
 from livepose.frame import ImageBgr
 from livepose.skeletons import SKELETONS
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 Array = NDArray[np.float64]
 Heatmaps = NDArray[np.float32]
 Crops = NDArray[np.uint8]
@@ -221,7 +223,8 @@ def batches(
 
     crops: list[Crops] = []
     boxes: list[Boxes] = []
-    for some_crops, some_boxes in _ahead(cut, filter(len, sample), workers):
+    depth = PREFETCHED * workers
+    for some_crops, some_boxes in work_ahead(cut, filter(len, sample), workers, depth):
         crops.extend(some_crops)
         boxes.extend(some_boxes)
         while len(crops) >= BATCH:
@@ -231,13 +234,19 @@ def batches(
         yield np.stack(crops), np.stack(boxes)
 
 
-def _ahead(work: Callable[[Boxed], Cut], sample: Iterable[Boxed], workers: int) -> Iterator[Cut]:
-    """Work on each, in order, by ``workers`` threads that are some images ahead."""
-    waiting = deque[Future[Cut]]()
-    with ThreadPoolExecutor(workers) as pool:
-        for boxed in sample:
-            waiting.append(pool.submit(work, boxed))
-            if len(waiting) > PREFETCHED * workers:
+def work_ahead(
+    work: Callable[[Item], Result], items: Iterable[Item], workers: int, depth: int, *start: Any
+) -> Generator[Result, None, None]:
+    """Work on each, in order, by threads that are ``depth`` items ahead; ``start``: what each
+    thread calls first, and its arguments.
+    """
+    pool, waiting = ThreadPoolExecutor(workers, "ahead", *start), deque[Future[Result]]()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > depth:
                 yield waiting.popleft().result()
         for future in waiting:
             yield future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

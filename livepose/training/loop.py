@@ -9,8 +9,7 @@ import platform
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,6 +24,7 @@ import torch
 from torch import Tensor
 
 from livepose.errors import DataError, LiveposeError, UsageError, WeightsError
+from livepose.evaluation.predict import work_ahead
 from livepose.training.data import parse_set
 from livepose.training.records import (
     CHECKPOINT,
@@ -85,22 +85,6 @@ class Schedule:
         done = (progress - EASY_UNTIL) / (HARD_FROM - EASY_UNTIL)
         reached = first + (last - first) * min(1.0, max(0.0, done))
         return reached * (0.5 + 0.5 * self.remaining(progress))
-
-
-def prefetched(
-    prepare: Callable[[int], Any], start: int, workers: int
-) -> Generator[Any, None, None]:
-    """What ``prepare`` makes of each step from ``start`` on, a few steps ahead."""
-    # One thread each: a second team of OpenMP would take the network's cores.
-    pool = ThreadPoolExecutor(workers, "batches", torch.set_num_threads, (1,))
-    ahead = start + PREFETCHED + workers - 1
-    try:
-        waiting = deque(pool.submit(prepare, step) for step in range(start, ahead))
-        for step in count(ahead):
-            waiting.append(pool.submit(prepare, step))
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 class DivergenceWatch:
@@ -206,7 +190,9 @@ class Trainer:
         def prepare(step: int) -> Any:
             return self.task.prepare(step, self.schedule.progress(step, self.elapsed_s))
 
-        batches = prefetched(prepare, self.step, self.settings.workers)
+        steps, workers = count(self.step), self.settings.workers
+        alone = torch.set_num_threads, (1,)  # a second team of OpenMP takes the network's cores
+        batches = work_ahead(prepare, steps, workers, PREFETCHED + workers - 1, *alone)
         written_s = self.elapsed_s
         with stopping(self._ask_to_stop), closing(batches):
             while True:
