@@ -66,9 +66,14 @@ def test_a_drawn_part_has_the_sound_of_that_part(tmp_path: Path) -> None:
     assert heard[-1].time == pytest.approx(1.5, abs=0.35)
 
 
-def test_an_image_has_no_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    cv2.imwrite(str(tmp_path / "a.png"), scene_image())
-    assert main(["--image", str(tmp_path / "a.png"), "--step", "2"]) == 2
+def test_an_image_may_be_one_pixel_and_has_no_parts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, drawn = tmp_path / "a.png", tmp_path / "b.png"
+    cv2.imwrite(str(path), scene_image()[:1, :1])
+    assert main(["--image", str(path), "--output", str(drawn), "--no-window"]) == 0
+    assert cv2.imread(str(drawn)).shape == (1, 1, 3)
+    assert main(["--image", str(path), "--step", "2"]) == 2
     assert "are for video files" in capsys.readouterr().err
 
 
