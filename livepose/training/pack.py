@@ -22,6 +22,7 @@ from safetensors.numpy import save
 from livepose.errors import DataError, UsageError
 from livepose.evaluation.archive import decode, is_hostile
 from livepose.kept import write_whole
+from livepose.sinks.sink import written
 from livepose.skeletons import SKELETONS, Skeleton
 from livepose.training.crops import render_crops, square_matrices
 from livepose.training.data import People, SetSpec
@@ -78,9 +79,10 @@ def write_pack(people: People, how: PackSettings) -> int:
             f"--max-mb {how.max_mb:g} is too little for {len(people)} people of {how.side_px} px: "
             "give more, or a smaller --side-px"
         )
-    write_whole(output, content)
-    said = f"{len(people)} people, quality {quality}, {len(content) / 1e6:.1f} MB"
-    logger.info(f"{output}: {said}")
+    with written(output):
+        write_whole(output, content)
+    megabytes = len(content) / 1e6
+    logger.info(f"{output}: {len(people)} people, quality {quality}, {megabytes:.1f} MB")
     return len(content)
 
 
@@ -150,7 +152,8 @@ def join_parts(folder: Path, output: Path | None = None) -> Path:
     if sha256(content).hexdigest() != whole:
         raise DataError(f"{folder}: every part is whole, but together they are not {name}")
     target = output or folder / name
-    write_whole(target, content)
+    with written(target):
+        write_whole(target, content)
     return target
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from livepose.cli import main
-from livepose.errors import DataError, UsageError
+from livepose.errors import DataError, SinkError, UsageError
 from livepose.skeletons import COCO17, MPII16
 from livepose.training.data import parse_set
 from livepose.training.pack import LIST, join_parts, read_pack, split_file, write_pack
@@ -30,12 +30,15 @@ def test_a_pack_holds_the_same_people_with_keypoints_on_their_dots(people, tmp_p
             assert np.abs(before[y, x].astype(int) - after[new_y, new_x]).max() < 120
 
 
-def test_a_pack_keeps_within_its_size(people, tmp_path):
+def test_a_pack_keeps_within_its_size_and_a_full_disk_is_said(people, tmp_path):
     how = PackSettings(data=("a:b",), output=tmp_path / "people.pack")
     whole = write_pack(people, how)
     assert write_pack(people, replace(how, max_mb=0.8 * whole / 1e6)) < 0.8 * whole
     with pytest.raises(UsageError, match=r"--max-mb 0\.001 is too little"):
         write_pack(people, replace(how, max_mb=0.001))
+    (tmp_path / "full.pack").symlink_to("/dev/full")
+    with pytest.raises(SinkError, match=r"full\.pack: the disk is full"):
+        write_pack(people, replace(how, output=tmp_path / "full.pack"))
 
 
 @pytest.mark.parametrize("harm", ["missing", "changed", "no list", "short", "../../outside", ""])
