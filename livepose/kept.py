@@ -10,7 +10,7 @@ import secrets
 import stat
 import tempfile
 import time
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,12 @@ def write_whole(path: Path, *parts: bytes | memoryview) -> None:
             whole.file.write(part)
     finally:
         whole.close()
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def read_kept(path: Path) -> memoryview:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from livepose.batch.manifest import Entry, file_sha256, read_manifest
+from livepose.batch.manifest import Entry, content_sha256, read_manifest
 from livepose.cli import guarded
 from livepose.errors import GateError, LiveposeError, SourceError, UsageError
 from livepose.evaluation.report import figure_with, require_writable, save, write_text
@@ -168,7 +168,7 @@ def _lines(path: Path) -> int:
 def story(both: Path, alone: Path, seconds: float) -> str:
     """What the manifest tells; GateError where the outputs differ."""
     entries = read_manifest(both / "run.jsonl").values()
-    if file_sha256(both / "results") != file_sha256(alone / "results"):
+    if content_sha256(both / "results") != content_sha256(alone / "results"):
         raise GateError("the outputs differ from those of a run alone")
     rows = [
         f"| {Path(one.source).name} | {one.state} | {one.tries} | {one.seconds:.1f}"

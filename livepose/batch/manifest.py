@@ -10,6 +10,7 @@ from typing import Any
 
 from livepose.batch.jobs import Job
 from livepose.errors import DataError
+from livepose.kept import file_sha256
 from livepose.sinks.files import write_output
 from livepose.sinks.jsonl import read_lines
 from livepose.sinks.sink import written
@@ -76,7 +77,7 @@ class Manifest:
         if then is None or then.state != DONE or then.settings != settings:
             return False
         same = (then.name, then.size, then.mtime_ns) == (job.name, job.size, job.mtime_ns)
-        return same and all(file_sha256(folder / at) == sha for at, sha in then.outputs.items())
+        return same and all(content_sha256(folder / at) == sha for at, sha in then.outputs.items())
 
     def owned_outputs(self) -> set[str]:
         """Every output that an earlier run wrote."""
@@ -121,14 +122,13 @@ def _entry(record: Any) -> Entry:
     return entry
 
 
-def file_sha256(path: Path) -> str | None:
+def content_sha256(path: Path) -> str | None:
     """Of a file's content, or of a folder's names and contents; None where there is nothing."""
     try:
         if path.is_dir():
             parts = sorted(one for one in path.rglob("*") if one.is_file())
-            return text_sha256({str(one.relative_to(path)): file_sha256(one) for one in parts})
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            return text_sha256({str(one.relative_to(path)): content_sha256(one) for one in parts})
+        return file_sha256(path)
     except OSError:
         return None
 

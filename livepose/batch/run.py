@@ -18,7 +18,7 @@ from secrets import token_hex
 from typing import Any
 
 from livepose.batch.jobs import Job, largest_first
-from livepose.batch.manifest import DONE, FAILED, LOST, Entry, Manifest, file_sha256
+from livepose.batch.manifest import DONE, FAILED, LOST, Entry, Manifest, content_sha256
 from livepose.batch.places import Place
 from livepose.errors import LiveposeError
 from livepose.sinks.sink import written
@@ -172,7 +172,7 @@ def _move_into_place(part: Path, folder: Path) -> dict[str, str]:
     outputs = {}
     for made in sorted(part.iterdir()):
         place = part.parent / made.name
-        sha = file_sha256(made)
+        sha = content_sha256(made)
         if place.is_dir():
             shutil.rmtree(place)
         made.replace(place)
@@ -184,7 +184,7 @@ def _remove_outdated(old: Entry | None, new: Entry, folder: Path) -> None:
     """Removes outputs of an earlier run of a file that this one did not write again."""
     if old is not None and new.state == DONE:
         for path, sha in old.outputs.items():
-            if path not in new.outputs and file_sha256(folder / path) == sha:
+            if path not in new.outputs and content_sha256(folder / path) == sha:
                 _remove(folder / path)
 
 

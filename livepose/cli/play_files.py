@@ -11,7 +11,7 @@ from typing import Any
 
 import livepose
 from livepose.batch.jobs import Job, make_jobs, shard
-from livepose.batch.manifest import DONE, Entry, Manifest, file_sha256, text_sha256
+from livepose.batch.manifest import DONE, Entry, Manifest, content_sha256, text_sha256
 from livepose.batch.places import HERE, Place, process_places, ray_places
 from livepose.batch.run import Work, run_batch
 from livepose.cli import show_messages
@@ -94,7 +94,7 @@ def _weights_sha256(settings: Settings) -> list[str | None]:
     weights, offline = str(settings.weights), settings.offline
     found = detector_file(str(settings.detector), offline)
     poses = automatic_files() if weights == "auto" else [find_weights(weights, offline=offline)]
-    return [*map(file_sha256, poses), None if found is None else file_sha256(found)]
+    return [*map(content_sha256, poses), None if found is None else content_sha256(found)]
 
 
 def _open_places(batch: BatchOptions) -> AbstractContextManager[Sequence[Place]]:

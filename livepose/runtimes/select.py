@@ -253,7 +253,8 @@ def check_device(device: str) -> str:
 
 def cuda_devices() -> int:
     """CUDA GPUs that torch can use; torch, which takes seconds, is loaded only with a driver."""
-    marks = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg", "/dev/nvhost-ctrl")
+    nvidia = "/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg", "/dev/nvhost-ctrl"
+    marks = (*nvidia, "/dev/kfd")  # the last is AMD's
     has_driver = sys.platform == "win32" or any(Path(mark).exists() for mark in marks)
     if not find_spec("torch") or not (has_driver or shutil.which("nvidia-smi")):
         return 0

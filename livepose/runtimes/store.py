@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from livepose.errors import WeightsError
-from livepose.kept import read_kept, temporary_folder, write_kept
+from livepose.kept import file_sha256, read_kept, temporary_folder, write_kept
 from livepose.weights.places import cache_folder
 
 KEPT_FILES = 64
@@ -27,8 +27,7 @@ logger = logging.getLogger(__name__)
 def content_hash(path: Path) -> str:
     """SHA-256 of the bytes of a network's file; WeightsError when it cannot be read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error}") from None
 

@@ -5,7 +5,6 @@ name. A file of the hub is believed only with the hash in its address, or with t
 when it first came, which lies beside it.
 """
 
-import hashlib
 import logging
 import os
 import re
@@ -21,7 +20,7 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from livepose.errors import WeightsError
-from livepose.kept import write_whole
+from livepose.kept import file_sha256, write_whole
 from livepose.weights.manifest import Known
 from livepose.weights.places import HUB, downloads_folder
 
@@ -44,12 +43,6 @@ def is_offline() -> bool:
     """Whether nobody is to be asked for anything: LIVEPOSE_OFFLINE or YOLO_OFFLINE is set."""
     values = (os.environ.get(name, "") for name in ("LIVEPOSE_OFFLINE", "YOLO_OFFLINE"))
     return any(value.lower() not in ("", "0", "false", "no", "off") for value in values)
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fetch(known: Known, progress: Progress | None = None) -> Path:
