@@ -117,10 +117,11 @@ class Seen:
                 continue
             duplicate[one] = True
             best = better[rank[better].argmin()]
+            given_s, kept_s = np.nan_to_num(tracks.proven_s[rows[[one, best]]], nan=-np.inf)
             if own[one] and not own[best]:
                 hand_over(tracks, rows[[one, best]], rows[[best, one]])
                 own[[one, best]] = own[[best, one]]
-            elif not tracks.proven_s[rows[best]] >= tracks.proven_s[rows[one]]:
+            elif given_s > kept_s:
                 hand_over(tracks, rows[[one]], rows[[best]], PROOF)
         return duplicate
 

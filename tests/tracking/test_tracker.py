@@ -237,6 +237,15 @@ def test_somebody_who_stretches_is_one_person_with_one_id_in_whatever_boxes(foun
         assert np.isfinite(poses.keypoints_xy).all(), f"image {i}"
 
 
+def test_whoever_is_found_in_a_second_box_keeps_the_proof():
+    tracker, wide, narrow = Tracker(), box(300, w=200), box(310, w=84)
+    own = points_in(box(300, w=180), SHAPE)
+    for i in range(60):
+        boxes, score = ([wide], 0.9) if i < 30 else ([wide, narrow], 0.5)
+        poses = watch(tracker, i, boxes, own, score, found_at=0.35)
+        assert poses.track_ids.tolist() == [1], f"image {i}"
+
+
 def test_who_stands_behind_somebody_stays_without_keypoints():
     """The pose network sees only whoever stands before; the detector finds both."""
     tracker, places = Tracker(), [box(300), box(330)]
