@@ -201,5 +201,5 @@ class DrawingStyle:
     draw_angles: bool = option(False, "write the degrees of joints beside them")
     skeleton_only: bool = option(False, "draw on black: nobody's face leaves the machine")
     score_threshold: float = option(
-        0.2, "lowest score that is drawn", flag="--keypoint-threshold", metavar="S"
+        0.2, "lowest score that is drawn", flag="--keypoint-threshold", metavar="S", least=0
     )

@@ -35,7 +35,8 @@ def _seconds(text: str) -> float:
 def _clock_s(text: str) -> float:
     """Seconds, or ``1:02:03.5`` as seconds."""
     values = [float(part) for part in text.split(":")]
-    if len(values) > 3 or not all(0 <= value < math.inf for value in values):
+    first, *rest = values
+    if len(rest) > 2 or not (0 <= first < math.inf and all(0 <= value < 60 for value in rest)):
         raise ValueError(text)
     return sum(value * 60.0**place for place, value in enumerate(reversed(values)))
 

@@ -107,6 +107,9 @@ def _draw(axis: "Axes", several: Sequence[Series]) -> None:
         label = one.name.replace("_", " ")
         colour, dash = _COLOURS[label.partition(" ")[0]], "-" if place < 2 else "--"
         axis.plot(time_s, value, dash, color=colour, lw=1.1, label=label)
+        there = np.concatenate(([False], np.isfinite(value), [False]))
+        alone = there[1:-1] & ~there[:-2] & ~there[2:]  # no line shows these
+        axis.plot(time_s[alone], value[alone], ".", color=colour)
         reach = _BAND_SIGMAS * sigma
         bands.append((time_s, value - reach, value + reach, colour))
     axis.set_ylim(axis.get_ylim())  # from here on it stays

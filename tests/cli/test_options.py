@@ -36,6 +36,8 @@ def run_options(*words: str) -> RunOptions:
         ("--rate 10001", "", "--rate: expected a number above 0, at most 10000, got '10001'"),
         ("", "height-m = 175", "--height-m: expected a number from 0.2 to 3, got '175'"),
         *((f"--shard {one}", "", "expected I/N with 1 <= I <= N such as 2/8") for one in SHARDS),
+        ("--start 5:99", "", "--start: expected seconds or h:mm:ss, got '5:99'"),
+        ("--keypoint-threshold nan", "", "expected a number from 0 on, got 'nan'"),
         ("--nonsense", "", "unrecognized arguments: --nonsense"),
         ("", "max-peple = 2", "max-peple is no option; is max-people meant?"),
         ("", "max-people = 0", "max-people: expected a whole number from 1 on, got '0'"),
