@@ -10,7 +10,7 @@ The way of a frame, and the room of each step::
 Levels, lowest first; a module imports only from levels below its own:
 
 1. words: ``errors``, ``frame``, ``skeletons``, ``boxes``, ``poses``, ``settings``;
-   small tools: ``paths``, ``kept`` (a cache's files), ``compiled`` (numba), ``threads``
+   small tools: ``paths``, ``files`` (written whole or not), ``compiled`` (numba), ``threads``
 2. ``heatmaps/`` the heart, ``networks/``, ``crops/``
 3. ``weights/``, ``runtimes/``
 4. stages: ``sources/``, ``detection/``, ``tracking/``, ``smoothing/``, ``drawing/``, ``sinks/``;

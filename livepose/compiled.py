@@ -27,7 +27,7 @@ from numba.core.caching import (
 )
 from numba.core.serialize import dumps
 
-from livepose.kept import read_kept, temporary_folder, write_kept
+from livepose.files import read_cached, temporary_folder, write_cached
 
 NO_CACHE = (
     "there is no folder to keep compiled code in, so each start compiles it anew for a minute or "
@@ -94,7 +94,7 @@ class _HealingCache(FunctionCache):  # type: ignore[misc]
     def load(self, key: Any) -> Any:
         """None where it is not kept, not to be trusted, or of another source."""
         try:
-            stamp, code = pickle.loads(read_kept(self._path(key)))  # noqa: S301
+            stamp, code = pickle.loads(read_cached(self._path(key)))  # noqa: S301
         except OSError:
             return None
         return code if stamp == self._stamp else None
@@ -102,7 +102,7 @@ class _HealingCache(FunctionCache):  # type: ignore[misc]
     def save(self, key: Any, code: Any) -> None:
         """Keeps code; a full disk is no reason to stop."""
         with suppress(OSError):
-            write_kept(self._path(key), dumps((self._stamp, code)))
+            write_cached(self._path(key), dumps((self._stamp, code)))
 
     def _path(self, key: Any) -> Path:
         digest = sha256(repr((numba.__version__, key)).encode()).hexdigest()[:16]

@@ -8,7 +8,7 @@ import tempfile
 import pytest
 
 from livepose import compiled
-from livepose.kept import read_kept
+from livepose.files import read_cached
 
 KERNEL = """
 from livepose.compiled import kernel
@@ -72,7 +72,7 @@ def test_a_file_of_another_user_is_not_unpickled(path, monkeypatch):
     hits(path)
     os.chown(kept(path), 23456, 23456)
     with pytest.raises(OSError, match="another user"):
-        read_kept(kept(path))
+        read_cached(kept(path))
     monkeypatch.setattr("livepose.compiled.pickle.loads", refuse)
     assert hits(path) == 0
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from livepose.batch.jobs import Job
 from livepose.errors import DataError
-from livepose.kept import file_sha256
+from livepose.files import file_sha256
 from livepose.sinks.files import write_output
 from livepose.sinks.jsonl import read_lines
 from livepose.sinks.sink import written

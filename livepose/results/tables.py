@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from livepose.errors import UsageError
+from livepose.files import WholeFile
 from livepose.frame import Frame, ImageBgr
-from livepose.kept import WholeFile
 from livepose.poses import KeypointState, Poses
 from livepose.results.angles import NAMES, AngleMeter, Angles
 from livepose.sinks.files import LineSink, Rotation, as_utf8

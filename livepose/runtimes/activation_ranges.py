@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from livepose.errors import WeightsError
-from livepose.kept import write_whole
+from livepose.files import write_whole
 from livepose.paths import is_file
 
 _FORMAT = "livepose-int8-1"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from livepose.errors import WeightsError
-from livepose.kept import file_sha256, read_kept, temporary_folder, write_kept
+from livepose.files import file_sha256, read_cached, temporary_folder, write_cached
 from livepose.weights.places import cache_folder
 
 KEPT_FILES = 64
@@ -46,7 +46,7 @@ class Store:
         """The file of this name; None where it is not, or is not what was written."""
         for folder in self._folders():
             with suppress(OSError):
-                content = read_kept(folder / name)
+                content = read_cached(folder / name)
                 with suppress(OSError):  # a cache made at installation, by somebody else
                     (folder / name).touch()
                 return content
@@ -57,7 +57,7 @@ class Store:
         for folder in self._folders():
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                write_kept(folder / name, content)
+                write_cached(folder / name, content)
             except OSError as error:
                 _say_unkept(folder.parent.parent, error.strerror or str(error))
                 continue

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from livepose.files import WholeFile
 from livepose.frame import Frame, ImageBgr
-from livepose.kept import WholeFile
 from livepose.poses import KeypointState, Poses
 from livepose.sinks.files import FolderSink, FrameNames, write_output
 from livepose.sinks.sink import Sink, check_file, check_folder, written

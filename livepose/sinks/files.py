@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 from livepose.errors import UsageError
+from livepose.files import OutputFile, write_whole
 from livepose.frame import Frame, ImageBgr
-from livepose.kept import OutputFile, write_whole
 from livepose.poses import Poses
 from livepose.sinks.sink import Sink, check_file, check_folder, written
 

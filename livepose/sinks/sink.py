@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from livepose.errors import SinkError, UsageError
-from livepose.kept import is_device
+from livepose.files import is_device
 from livepose.threads import Closable
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 
 from livepose.errors import SinkError, UsageError
+from livepose.files import OutputFile
 from livepose.frame import Frame, ImageBgr
-from livepose.kept import OutputFile
 from livepose.poses import Poses
 from livepose.sinks.sink import Sink, check_file, sink_error, video_format
 from livepose.sources.frames import av

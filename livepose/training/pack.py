@@ -21,7 +21,7 @@ from safetensors.numpy import save
 
 from livepose.errors import DataError, UsageError
 from livepose.evaluation.archive import decode, is_hostile
-from livepose.kept import write_whole
+from livepose.files import write_whole
 from livepose.sinks.sink import written
 from livepose.skeletons import SKELETONS, Skeleton
 from livepose.training.crops import render_crops, square_matrices

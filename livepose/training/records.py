@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from livepose.errors import DataError, WeightsError
-from livepose.kept import write_whole
+from livepose.files import write_whole
 from livepose.sinks.sink import written
 from livepose.weights.arrays import Arrays, load_arrays
 from livepose.weights.checkpoint import check_state, completed

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import save
 
 from livepose.errors import WeightsError
-from livepose.kept import write_whole
+from livepose.files import write_whole
 from livepose.weights.card import opened
 
 Arrays = Mapping[str, NDArray[Any]]

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from livepose.errors import WeightsError
-from livepose.kept import file_sha256, write_whole
+from livepose.files import file_sha256, write_whole
 from livepose.weights.manifest import Known
 from livepose.weights.places import HUB, downloads_folder
 

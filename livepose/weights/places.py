@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from livepose.errors import WeightsError
-from livepose.kept import temporary_folder
+from livepose.files import temporary_folder
 from livepose.paths import exists, expanduser, is_file
 
 DEFAULT_POSE = "pose_hrnet_w32_128x96"

@@ -15,7 +15,7 @@ from livepose.detection import checkpoint, files, load, open_detector, openvino_
 from livepose.detection.checkpoint import TorchEngine, load_detector
 from livepose.detection.load import detector_file
 from livepose.errors import DeviceError, UsageError, WeightsError
-from livepose.kept import file_sha256
+from livepose.files import file_sha256
 from livepose.runtimes import openvino, select
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)

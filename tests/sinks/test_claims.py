@@ -11,7 +11,7 @@ import pytest
 from sinks.people import frame, names_in, poses
 
 from livepose.errors import SinkError, UsageError
-from livepose.kept import write_whole
+from livepose.files import write_whole
 from livepose.results.tables import CsvSink, ParquetSink
 from livepose.sinks.annotations import CocoDatasetSink, CocoSink, OpenPoseSink, YoloPoseSink
 from livepose.sinks.files import parse_rotation

@@ -179,7 +179,7 @@ def test_a_full_disk_or_a_pipe_without_a_reader_is_one_sentence(tmp_path, capfd,
         sink.close()
     sink.close()
     os.mkfifo(pipe)
-    monkeypatch.setattr("livepose.kept._READER_PATIENCE_S", 0.1)
+    monkeypatch.setattr("livepose.files._READER_PATIENCE_S", 0.1)
     with pytest.raises(SinkError, match="nobody reads this pipe"):
         write(pipe, noise(1))
     assert capfd.readouterr() == ("", "")

@@ -9,7 +9,7 @@ from weights.conftest import small_state, written
 
 from livepose.cli import parser_of
 from livepose.errors import WeightsError
-from livepose.kept import file_sha256
+from livepose.files import file_sha256
 from livepose.weights import Card, fetching, manifest
 from livepose.weights.checkpoint import save_checkpoint
 from livepose.weights.manifest import Known, find_known

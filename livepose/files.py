@@ -107,7 +107,7 @@ def file_sha256(path: Path) -> str:
         return file_digest(file, "sha256").hexdigest()
 
 
-def read_kept(path: Path) -> memoryview:
+def read_cached(path: Path) -> memoryview:
     """What a file holds before the hash at its end.
 
     OSError when it cannot be read, is not what was written, or was written by somebody else than
@@ -125,7 +125,7 @@ def read_kept(path: Path) -> memoryview:
     return payload
 
 
-def write_kept(path: Path, payload: bytes | memoryview) -> None:
+def write_cached(path: Path, payload: bytes | memoryview) -> None:
     """Writes a file and its hash as ``write_whole`` does."""
     write_whole(path, payload, sha256(payload).digest())
 
