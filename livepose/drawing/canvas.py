@@ -17,6 +17,7 @@ SHIFT = 4
 _FAR_PX = 1e6
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _REFERENCE_SCALE = 4.0
+_OVERSAMPLED = 4
 _ANGLES = np.deg2rad(np.linspace(0.0, 360.0, 32, endpoint=False) + 360.0 / 64)
 _ROUND_XY = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
 _QUADRANT_XY = np.sign(_ROUND_XY)
@@ -80,27 +81,43 @@ def blended(
 
 
 @lru_cache(maxsize=256)
-def _font_scale(height_px: float) -> float:
-    """OpenCV's font scale at which capital letters are ``height_px`` tall."""
+def _font(height_px: float) -> tuple[int, float, int]:
+    """OpenCV's font, scale and thickness of capitals ``height_px`` tall, oversampled."""
     (_, tall), _ = cv2.getTextSize("H", _FONT, _REFERENCE_SCALE, 1)
-    return _REFERENCE_SCALE * height_px / float(tall)
+    scale = _REFERENCE_SCALE * height_px / float(tall)
+    return _FONT, _OVERSAMPLED * scale, max(1, round(_OVERSAMPLED * height_px / 11.0))
 
 
 @lru_cache(maxsize=4096)
 def text_width_px(text: str, height_px: float) -> int:
     """How wide a line of text is when its capitals are ``height_px`` tall."""
-    (wide, _), _ = cv2.getTextSize(text, _FONT, _font_scale(height_px), _weight(height_px))
-    return int(wide)
+    (wide, _), _ = cv2.getTextSize(text, *_font(height_px))
+    return -int(-wide // _OVERSAMPLED)
+
+
+@lru_cache(maxsize=512)
+def _text_cover(text: str, height_px: float) -> tuple[NDArray[np.float32], int]:
+    """How much of each pixel a line of text covers (H, W, 1), and the row of its base line.
+
+    It is drawn larger and made smaller: OpenCV sets small letters on whole pixels, too narrow.
+    """
+    margin, reach = 2, int(2 * height_px) + 2
+    shape = (2 * reach, text_width_px(text, height_px) + 2 * margin)
+    large = np.zeros([_OVERSAMPLED * side for side in shape], dtype=np.uint8)
+    corner = _OVERSAMPLED * margin, _OVERSAMPLED * reach
+    font, scale, weight = _font(height_px)
+    cv2.putText(large, text, corner, font, scale, 255, weight, cv2.LINE_AA)
+    cover = cv2.resize(large, shape[::-1], interpolation=cv2.INTER_AREA)
+    return np.asarray(cover[..., None] / np.float32(255.0)), reach
 
 
 def put_text(
     image_bgr: ImageBgr, text: str, left_base_xy: tuple[float, float], height_px: float, bgr: Colour
 ) -> None:
     """Writes one line, its base line starting at ``left_base_xy``, in place."""
-    x, y = left_base_xy
-    scale, weight = _font_scale(height_px), _weight(height_px)
-    cv2.putText(image_bgr, text, (round(x), round(y)), _FONT, scale, bgr, weight, cv2.LINE_AA)
-
-
-def _weight(height_px: float) -> int:
-    return max(1, round(height_px / 11.0))
+    cover, base = _text_cover(text, height_px)
+    x, y = round(left_base_xy[0]) - 2, round(left_base_xy[1]) - base
+    part = image_bgr[max(y, 0) : max(y + len(cover), 0), max(x, 0) : max(x + cover.shape[1], 0)]
+    top, left = max(-y, 0), max(-x, 0)
+    cover = cover[top : top + part.shape[0], left : left + part.shape[1]]
+    part[...] = np.rint(part + (np.array(bgr, dtype=np.float32) - part) * cover)

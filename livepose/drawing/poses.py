@@ -164,11 +164,12 @@ def _plate(track_id: int, tall_px: int) -> tuple[ImageBgr, NDArray[np.uint16]]:
     text, text_px = str(track_id), 1.3 * tall_px
     half = text_width_px(text, text_px) / 2
     span = round(max(0.0, half - 0.4 * tall_px))
-    plate, ink = np.zeros((2, 2 * tall_px + 3, 2 * (span + tall_px) + 3), dtype=np.uint8)
+    plate = np.zeros((2 * tall_px + 3, 2 * (span + tall_px) + 3), dtype=np.uint8)
+    ink = np.zeros((*plate.shape, 3), dtype=np.uint8)
     y, x = plate.shape[0] // 2, plate.shape[1] // 2
     cv2.line(plate, (x - span, y), (x + span, y), 255, 2 * tall_px, cv2.LINE_AA)
-    put_text(ink, text, (x - half, y + 0.38 * text_px), text_px, (255.0, 0.0, 0.0))
-    on_plate, below = ink / 255.0, 1.0 - plate / 255.0
+    put_text(ink, text, (x - half, y + 0.38 * text_px), text_px, (255.0, 255.0, 255.0))
+    on_plate, below = ink[..., 0] / 255.0, 1.0 - plate / 255.0
     colour_bgr = track_colours_bgr(track_id)[CENTRE]
     plate_bgr = colour_bgr + on_plate[..., None] * (_ID_BGR - colour_bgr)
     kept = np.rint(256.0 * below * (1.0 - on_plate))

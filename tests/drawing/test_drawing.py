@@ -11,6 +11,7 @@ from people import made, standing
 
 from livepose.drawing import Hud, contact_sheet, draw_hud, draw_poses, palette
 from livepose.drawing._kernels import paint_capsules
+from livepose.drawing.canvas import put_text, text_width_px
 from livepose.errors import UsageError
 from livepose.poses import KeypointState, Poses
 from livepose.skeletons import COCO17
@@ -160,6 +161,25 @@ def test_a_predicted_keypoint_is_hollow_and_a_seen_one_is_filled():
 
 STAGES = {"detect": 6.2, "track": 0.2, "crop": 0.5, "network": 14.3, "decode": 0.05}
 FULL = Hud(31.2, 2, STAGES, 41.0, 67.0, 12, "dark", recording=True, notes=["paused"])
+
+
+@pytest.mark.parametrize("height_px", [6, 9, 12])
+def test_letters_stand_as_far_apart_in_small_text_as_in_large(height_px):
+    ends_px = []
+    for tall_px in (height_px, 10 * height_px):
+        image = grey(300, 1000)
+        put_text(image, "0:00.67", (0, 200), tall_px, (255, 255, 255))
+        ends_px.append(np.flatnonzero(changed(image).any(axis=0))[-1])
+    assert ends_px[0] == pytest.approx(ends_px[1] / 10, abs=1.5)
+    assert ends_px[0] == pytest.approx(text_width_px("0:00.67", height_px), abs=2)
+
+
+@pytest.mark.parametrize("corner_xy", [(-4, 3), (315, 245), (-300, -300), (700, 700)])
+def test_text_beyond_the_edge_is_cut(corner_xy):
+    padded, image = grey(1240, 1320), grey()
+    put_text(padded, "12:34", (500 + corner_xy[0], 500 + corner_xy[1]), 10.0, (0, 0, 0))
+    put_text(image, "12:34", corner_xy, 10.0, (0, 0, 0))
+    np.testing.assert_array_equal(image, padded[500:740, 500:820])
 
 
 def test_the_panel_is_translucent_and_in_the_upper_left():
