@@ -163,7 +163,7 @@ def _plate(track_id: int, tall_px: int) -> tuple[ImageBgr, NDArray[np.uint16]]:
     """An id on a small plate, and how much of what lies below is seen, in 256ths."""
     text, text_px = str(track_id), 1.3 * tall_px
     half = text_width_px(text, text_px) / 2
-    span = round(max(0.0, half - 0.4 * tall_px))
+    span = round(max(0.0, half - 0.55 * tall_px))
     plate = np.zeros((2 * tall_px + 3, 2 * (span + tall_px) + 3), dtype=np.uint8)
     ink = np.zeros((*plate.shape, 3), dtype=np.uint8)
     y, x = plate.shape[0] // 2, plate.shape[1] // 2
