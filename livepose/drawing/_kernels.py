@@ -270,3 +270,24 @@ def paint_plate(
             for colour in range(3):
                 old, new = np.int32(row[left + j, colour]), np.int32(plate[j, colour])
                 row[left + j, colour] = np.uint8((old * keep + new * (256 - keep) + 128) >> 8)
+
+
+@_fast
+def paint_cover(
+    image_bgr: ImageBgr,
+    cover: Steps,
+    left: int,
+    top: int,
+    colour_bgr: tuple[float, float, float],
+    right: int,
+) -> None:
+    """Paints what ``cover`` (h, w) covers, in 256ths, with one colour, up to a column."""
+    tall, wide = image_bgr.shape[0], min(image_bgr.shape[1], right)
+    for i in range(max(0, -top), min(cover.shape[0], tall - top)):
+        row = image_bgr[top + i]
+        for j in range(max(0, -left), min(cover.shape[1], wide - left)):
+            part = cover[i, j]
+            if part > 0:
+                for n in range(3):
+                    old, new = np.int32(row[left + j, n]), np.int32(colour_bgr[n])
+                    row[left + j, n] = np.uint8((old * (256 - part) + new * part + 128) >> 8)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from livepose.drawing._kernels import paint_cover
 from livepose.errors import UsageError
 from livepose.frame import ImageBgr
 
@@ -17,7 +18,7 @@ SHIFT = 4
 _FAR_PX = 1e6
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _REFERENCE_SCALE = 4.0
-_OVERSAMPLED = 4
+_OVERSAMPLED, _MARGIN_PX = 4, 2
 _ANGLES = np.deg2rad(np.linspace(0.0, 360.0, 32, endpoint=False) + 360.0 / 64)
 _ROUND_XY = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
 _QUADRANT_XY = np.sign(_ROUND_XY)
@@ -96,28 +97,32 @@ def text_width_px(text: str, height_px: float) -> int:
 
 
 @lru_cache(maxsize=512)
-def _text_cover(text: str, height_px: float) -> tuple[NDArray[np.float32], int]:
-    """How much of each pixel a line of text covers (H, W, 1), and the row of its base line.
+def _text_cover(text: str, height_px: float) -> tuple[NDArray[np.int32], int]:
+    """How much of each pixel a line of text covers (H, W), in 256ths, and the row of its base line.
 
     It is drawn larger and made smaller: OpenCV sets small letters on whole pixels, too narrow.
     """
-    margin, reach = 2, int(2 * height_px) + 2
-    shape = (2 * reach, text_width_px(text, height_px) + 2 * margin)
+    reach = int(2 * height_px) + 2
+    shape = (2 * reach, text_width_px(text, height_px) + 2 * _MARGIN_PX)
     large = np.zeros([_OVERSAMPLED * side for side in shape], dtype=np.uint8)
-    corner = _OVERSAMPLED * margin, _OVERSAMPLED * reach
+    corner = _OVERSAMPLED * _MARGIN_PX, _OVERSAMPLED * reach
     font, scale, weight = _font(height_px)
     cv2.putText(large, text, corner, font, scale, 255, weight, cv2.LINE_AA)
     cover = cv2.resize(large, shape[::-1], interpolation=cv2.INTER_AREA)
-    return np.asarray(cover[..., None] / np.float32(255.0)), reach
+    rows = np.flatnonzero(cover.any(axis=1))
+    first, last = (rows[0], rows[-1]) if len(rows) else (0, 0)
+    return cover[first : last + 1].astype(np.int32) * 256 // 255, reach - int(first)
 
 
 def put_text(
-    image_bgr: ImageBgr, text: str, left_base_xy: tuple[float, float], height_px: float, bgr: Colour
+    image_bgr: ImageBgr,
+    text: str,
+    left_base_xy: tuple[float, float],
+    height_px: float,
+    bgr: Colour,
+    right_px: float = _FAR_PX,
 ) -> None:
-    """Writes one line, its base line starting at ``left_base_xy``, in place."""
+    """Writes a line, its base line starting at ``left_base_xy``, in place; cut at ``right_px``."""
     cover, base = _text_cover(text, height_px)
-    x, y = round(left_base_xy[0]) - 2, round(left_base_xy[1]) - base
-    part = image_bgr[max(y, 0) : max(y + len(cover), 0), max(x, 0) : max(x + cover.shape[1], 0)]
-    top, left = max(-y, 0), max(-x, 0)
-    cover = cover[top : top + part.shape[0], left : left + part.shape[1]]
-    part[...] = np.rint(part + (np.array(bgr, dtype=np.float32) - part) * cover)
+    left, top = round(left_base_xy[0]) - _MARGIN_PX, round(left_base_xy[1]) - base
+    paint_cover(image_bgr, cover, left, top, bgr, int(right_px))

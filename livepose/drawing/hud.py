@@ -104,13 +104,12 @@ def _draw_panel(canvas: ImageBgr, rows: list[_Row], text_px: float) -> None:
     right = min(margin + 2 * pad + inner, canvas.shape[1] - 1 - margin)
     bottom = margin + 2 * pad + line * len(rows) - (line - text_px)
     fill_panel(canvas, (margin, margin, right, bottom), 0.9 * text_px, 0.62, _PANEL)
-    # Writing goes into a view of the panel, so that a long note is cut at its edge.
-    panel = canvas[: int(bottom) + 1, : int(right - 0.5 * pad)]
+    edge = right - 0.5 * pad  # where a long note is cut
     bar_left = margin + pad + labels + 1.5 * text_px
     shapes: list[tuple[float, ...]] = []
     for index, row in enumerate(rows):
         base = margin + pad + text_px + index * line
-        put_text(panel, row.label, (margin + pad, base), text_px, row.label_bgr)
+        put_text(canvas, row.label, (margin + pad, base), text_px, row.label_bgr, edge)
         if row.bar is not None:
             radius, y = 0.16 * text_px, base - 0.45 * text_px
             left, end = bar_left + radius, bar_left + max(bars * row.bar - radius, radius)
@@ -121,6 +120,6 @@ def _draw_panel(canvas: ImageBgr, rows: list[_Row], text_px: float) -> None:
             shapes.append((x, y, x, y, radius, 0.0, 0.0, 1.0, 1.0, *_RED))
         elif row.value:
             left = right - pad - text_width_px(row.value, text_px)
-            put_text(panel, row.value, (left, base), text_px, row.value_bgr)
+            put_text(canvas, row.value, (left, base), text_px, row.value_bgr, edge)
     if shapes:
         paint_capsules(canvas, np.array(shapes))
