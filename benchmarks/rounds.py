@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from livepose.benchmark.run import KnownBoxes, spread
+from livepose.benchmark.run import DETECTION_MS, KnownBoxes, spread
 from livepose.drawing import draw_poses
 from livepose.frame import Frame
 from livepose.pipeline import PosePipeline
@@ -50,6 +50,11 @@ class Livepose:
         if self._draw:
             draw_poses(frame.image_bgr.copy(), poses)
         return len(poses)
+
+    def detected_percent(self) -> float:
+        """Of the newest frames (240 at most) those in which the detector ran, of 100."""
+        took_ms = [stages.get("detect", 0.0) for stages in self._pipeline.clock.frames_ms]
+        return 100 * float(np.mean(np.array(took_ms) > DETECTION_MS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ def clips_table(part: Document) -> str:
     rows = [
         ["people a frame", *(f"{row['people_found']:g}" if row else "" for row in own)],
         [
-            "detector looked",
+            "detector ran",
             *(f"{row['detected_percent']:.0f} % of frames" if row else "" for row in own),
         ],
         *(

@@ -3,10 +3,12 @@
 import time
 from collections.abc import Iterator
 from itertools import islice
+from types import SimpleNamespace
 
 import numpy as np
 
-from benchmarks.rounds import Length, TimedRun, lock
+from benchmarks.rounds import Length, Livepose, TimedRun, lock
+from benchmarks.table import clips_table
 from livepose.benchmark.run import spread
 from livepose.benchmark.scene import WalkingPeople, endless
 from livepose.frame import Frame
@@ -68,3 +70,15 @@ def test_an_endless_scene_never_jumps_and_its_times_go_on():
     assert np.allclose(np.diff([frame.time_s for frame in seen]), 1 / 30)
     for frame, index in zip(seen, (0, 1, 2, 3, 4, 3, 2, 1, 0, 1), strict=True):
         assert frame.image_bgr is scene[index].image_bgr
+
+
+def test_the_frames_in_which_the_detector_ran_are_told_of_each_clip():
+    stages_ms = [{"detect": 3.0}, {"detect": 0.01}, {}, {"detect": 2.0, "track": 1.0}]
+    system = Livepose(SimpleNamespace(clock=SimpleNamespace(frames_ms=stages_ms)))
+    own = {
+        "people_found": 2.0,
+        "fps": spread([30.0]),
+        "detected_percent": system.detected_percent(),
+    }
+    part = {"clips": {"walk": {"livepose": own}}, "titles": {"livepose": "livepose"}, "absent": {}}
+    assert "| detector ran | 50 % of frames |" in clips_table(part)
