@@ -178,7 +178,7 @@ def draw_angles(
 ) -> ImageBgr:
     """Writes the whole degrees of knees, hips, elbows and shoulders beside them, in place.
 
-    ``angles`` are those of ``poses``; joints that score below the threshold have no number.
+    They are told within half a turn. ``angles`` are those of ``poses``; joints that score below the threshold have no number.
     """
     joints = [name for name in _JOINTS if name in poses.skeleton.keypoints]
     for person, box in enumerate(poses.boxes_xyxy):
@@ -189,7 +189,8 @@ def draw_angles(
             degrees = angles.degrees[person, NAMES.index(name)]
             if np.isfinite(degrees) and poses.keypoint_scores[person, joint] >= score_threshold:
                 x, y = poses.keypoints_xy[person, joint].tolist()
+                text = f"{(degrees + 180.0) % 360.0 - 180.0:.0f}"
                 for dx, dy, grey in _OUTLINED:
                     at = x + tall_px * 0.6 + dx, y + tall_px / 2 + dy
-                    put_text(image_bgr, f"{degrees:.0f}", at, tall_px, (grey, grey, grey))
+                    put_text(image_bgr, text, at, tall_px, (grey, grey, grey))
     return image_bgr

@@ -9,7 +9,7 @@ import pytest
 from results.people import INDEX, JOINTS, STANDING_XY, bent, but, people
 
 from livepose.poses import KeypointState, Poses
-from livepose.results.angles import NAMES, PERIODS_DEG, AngleMeter, measure
+from livepose.results.angles import NAMES, PERIODS_DEG, AngleMeter, draw_angles, measure
 
 SPORTS2D = json.loads((Path(__file__).parent / "sports2d_angles.json").read_text())
 
@@ -63,3 +63,11 @@ def test_there_is_no_angle_where_a_joint_is_missing_or_predicted():
         (record,) = measure(poses).to_json()
         angles = zip(NAMES, json.loads(f"{{{record}}}")["angles"], strict=True)
         assert [name for name, one in angles if one is None] == ["left_knee", "left_shank"]
+
+
+def test_drawn_degrees_are_within_half_a_turn():
+    person = people(bent(40))
+    angles, blank_bgr = measure(person), np.full((480, 640, 3), 90, np.uint8)
+    wound = replace(angles, degrees=angles.degrees - 360)
+    drawn, again = (draw_angles(blank_bgr.copy(), person, one) for one in (angles, wound))
+    assert (drawn != blank_bgr).any() and (drawn == again).all()
