@@ -178,7 +178,8 @@ def draw_angles(
 ) -> ImageBgr:
     """Writes the whole degrees of knees, hips, elbows and shoulders beside them, in place.
 
-    They are told within half a turn. ``angles`` are those of ``poses``; joints that score below the threshold have no number.
+    They are told within half a turn. ``angles`` are those of ``poses``; joints that score below the
+    threshold have no number.
     """
     joints = [name for name in _JOINTS if name in poses.skeleton.keypoints]
     for person, box in enumerate(poses.boxes_xyxy):
