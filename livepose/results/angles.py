@@ -190,7 +190,7 @@ def draw_angles(
             degrees = angles.degrees[person, NAMES.index(name)]
             if np.isfinite(degrees) and poses.keypoint_scores[person, joint] >= score_threshold:
                 x, y = poses.keypoints_xy[person, joint].tolist()
-                text = f"{(degrees + 180.0) % 360.0 - 180.0:.0f}"
+                text = str(round((degrees + 180.0) % 360.0 - 180.0))
                 for dx, dy, grey in _OUTLINED:
                     at = x + tall_px * 0.6 + dx, y + tall_px / 2 + dy
                     put_text(image_bgr, text, at, tall_px, (grey, grey, grey))
