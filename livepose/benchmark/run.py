@@ -26,7 +26,7 @@ from livepose.errors import SourceError
 from livepose.frame import Frame, ImageBgr
 from livepose.machine import describe_machine, peak_memory_mb
 from livepose.pipeline import FRAMES_PREFETCHED, PosePipeline, Settings
-from livepose.sinks.sink import written
+from livepose.sinks.files import write_output
 from livepose.sources import Excerpt, Source, open_source
 from livepose.sources.source import WHOLE
 from livepose.threads import prefetch
@@ -88,8 +88,7 @@ def run_benchmark(settings: Settings, asked: BenchmarkSettings) -> None:
         return
     print_table(result)
     if asked.json is not None:
-        with written(Path(asked.json)):
-            Path(asked.json).write_text(f"{figures}\n")
+        write_output(asked.json, f"{figures}\n")
         logger.info(f"figures saved to {asked.json}")
 
 

@@ -12,9 +12,9 @@ from livepose.estimator import PoseEstimator
 from livepose.evaluation import Progress
 from livepose.evaluation.dataset import open_people
 from livepose.evaluation.predict import annotated_boxes
-from livepose.evaluation.report import write_text
 from livepose.heatmaps import decode
 from livepose.runtimes import open_runtime
+from livepose.sinks.files import write_output
 from livepose.weights.calibration import (
     LEAST_SCORE,
     RADII,
@@ -153,7 +153,7 @@ def run_calibration(settings: CalibrationSettings, progress: Progress) -> str:
         entries[estimator.runtime.card.sha256] = found
         if not settings.only_these or "default" not in entries:
             entries["default"] = found
-        write_text(str(path), written(entries).removesuffix("\n"))
+        write_output(path, written(entries))
     inner, outer = coverage(crossed(seen, joints), seen)
     return (
         f"of {len(seen.joint)} keypoints the drawn ellipses hold {inner:.0%} and {outer:.0%}"

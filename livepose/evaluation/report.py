@@ -16,7 +16,8 @@ from livepose.errors import SinkError, UsageError
 from livepose.evaluation import EvaluationSettings
 from livepose.evaluation.metrics import Interval, percentile_interval
 from livepose.machine import PACKAGES, known_version, processor_and_cores
-from livepose.sinks.sink import check_file, written
+from livepose.sinks.files import write_output
+from livepose.sinks.sink import check_file
 
 Results = list[dict[str, Any]]
 Samples = NDArray[np.float64]
@@ -229,9 +230,8 @@ def write_text(path: str, content: str) -> None:
     """Writes a result; ``-`` is stdout."""
     if path == "-":
         print(content)
-        return
-    with written(Path(path)):
-        Path(path).write_text(content + "\n", encoding="utf-8")
+    else:
+        write_output(path, content + "\n")
 
 
 def require_writable(paths: Iterable[str | Path | None]) -> None:

@@ -102,10 +102,10 @@ def _put_aside(path: Path) -> None:
             path.rename(target)
 
 
-def write_output(path: Path, data: str | bytes) -> None:
+def write_output(path: str | Path, data: str | bytes) -> None:
     """Writes a file, whole or not at all; SinkError when that fails."""
-    with written(path):
-        write_whole(path, as_utf8(data) if isinstance(data, str) else data)
+    with written(Path(path)):
+        write_whole(Path(path), as_utf8(data) if isinstance(data, str) else data)
 
 
 class FrameNames:

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from livepose.errors import DataError, LiveposeError, UsageError, WeightsError
 from livepose.evaluation.predict import work_ahead
+from livepose.sinks.files import write_output
 from livepose.training.data import parse_set
 from livepose.training.records import (
     CHECKPOINT,
@@ -33,7 +34,6 @@ from livepose.training.records import (
     cut_log,
     read_checkpoint,
     write_checkpoint,
-    write_text,
 )
 from livepose.training.settings import RunSettings
 from livepose.training.train_step import Processes, Task, TrainStep, choose_device
@@ -136,7 +136,7 @@ def train(
         trainer = Trainer(make(settings, device, processes), folder, processes)
         if processes.first:
             folder.mkdir(parents=True, exist_ok=True)
-            write_text(folder / SETTINGS, settings.to_json())
+            write_output(folder / SETTINGS, settings.to_json())
         if resume:
             trainer.resume()
         trainer.run()

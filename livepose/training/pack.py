@@ -21,8 +21,7 @@ from safetensors.numpy import save
 
 from livepose.errors import DataError, UsageError
 from livepose.evaluation.archive import decode, is_hostile
-from livepose.files import write_whole
-from livepose.sinks.sink import written
+from livepose.sinks.files import write_output
 from livepose.skeletons import SKELETONS, Skeleton
 from livepose.training.crops import render_crops, square_matrices
 from livepose.training.data import People, SetSpec
@@ -79,8 +78,7 @@ def write_pack(people: People, how: PackSettings) -> int:
             f"--max-mb {how.max_mb:g} is too little for {len(people)} people of {how.side_px} px: "
             "give more, or a smaller --side-px"
         )
-    with written(output):
-        write_whole(output, content)
+    write_output(output, content)
     megabytes = len(content) / 1e6
     logger.info(f"{output}: {len(people)} people, quality {quality}, {megabytes:.1f} MB")
     return len(content)
@@ -152,8 +150,7 @@ def join_parts(folder: Path, output: Path | None = None) -> Path:
     if sha256(content).hexdigest() != whole:
         raise DataError(f"{folder}: every part is whole, but together they are not {name}")
     target = output or folder / name
-    with written(target):
-        write_whole(target, content)
+    write_output(target, content)
     return target
 
 

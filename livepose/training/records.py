@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from livepose.errors import DataError, WeightsError
-from livepose.files import write_whole
+from livepose.sinks.files import write_output
 from livepose.sinks.sink import written
 from livepose.weights.arrays import Arrays, load_arrays
 from livepose.weights.checkpoint import check_state, completed
@@ -79,13 +79,7 @@ def append_log(folder: Path, entry: dict[str, Any]) -> None:
 def cut_log(folder: Path, last_step: int) -> None:
     """Leave out what is of a lost future."""
     kept = [entry for entry in read_log(folder) if entry.get("step", 0) <= last_step]
-    write_text(folder / LOG, "".join(json.dumps(entry) + "\n" for entry in kept))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace a file at once or not at all; SinkError when it cannot be written."""
-    with written(path):
-        write_whole(path, text.encode())
+    write_output(folder / LOG, "".join(json.dumps(entry) + "\n" for entry in kept))
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
