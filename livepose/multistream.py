@@ -155,7 +155,9 @@ class SharedDetector(Detector):
         """The people in each of these images."""
         return [self._batching(self._inner, image) for image in images_bgr]
 
-    def both_scales(self, image_bgr: ImageBgr, wait: bool) -> TwoScales | None:
+    def both_scales(
+        self, image_bgr: ImageBgr, wait: bool, square: bool = False
+    ) -> TwoScales | None:
         """The people in this image, the small ones of them in a larger input; one by one."""
         with self._batching.at_work:
-            return self._inner.both_scales(image_bgr, wait)
+            return self._inner.both_scales(image_bgr, wait, square)

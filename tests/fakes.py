@@ -94,7 +94,7 @@ class FarSightedDetector(FakeDetector):
     def __call__(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
         return [NOBODY for _ in images_bgr]
 
-    def both_scales(self, image_bgr: ImageBgr, wait: bool) -> TwoScales:
+    def both_scales(self, image_bgr: ImageBgr, wait: bool, square: bool = False) -> TwoScales:
         """The white rectangle, as somebody small; notes whether there was time to wait."""
         self.waits.append(wait)
         found = self._find(image_bgr)

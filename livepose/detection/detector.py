@@ -44,8 +44,6 @@ SECOND_SCALE_EVERY_S = 3.0
 """From a second-scale pass that shows nobody small to the next."""
 HOLD_S = 1.0
 """So long every detection takes both scales after the last small person."""
-LARGE_IMAGE_PX = 1920
-"""A still whose longer side is above this is always seen at both scales."""
 
 Predictions = NDArray[np.float32]
 """(B, 4 + classes, N): centre, size and scores of N candidates in input pixels; or (B, N, 6):
@@ -91,11 +89,13 @@ class Detector(Protocol):
     def __call__(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
         """The people in each of these images, uint8 (H, W, 3), blue first, of any sizes."""
 
-    def both_scales(self, image_bgr: ImageBgr, wait: bool) -> TwoScales | None:
+    def both_scales(
+        self, image_bgr: ImageBgr, wait: bool, square: bool = False
+    ) -> TwoScales | None:
         """The people in an image, uint8 (H, W, 3), the small ones of them in a larger input.
 
         None where a larger one is of no use, or not ready yet: it is prepared beside then, unless
-        there is time to ``wait``.
+        there is time to ``wait``. A ``square`` one takes longer, and images of any shape.
         """
         return None
 
@@ -139,13 +139,17 @@ class YoloDetector(Detector):
         """The people in each image, uint8 (H, W, 3); images of one shape go in one batch."""
         return self._detect(images_bgr, [self._letterbox(image) for image in images_bgr])
 
-    def both_scales(self, image_bgr: ImageBgr, wait: bool) -> TwoScales | None:
+    def both_scales(
+        self, image_bgr: ImageBgr, wait: bool, square: bool = False
+    ) -> TwoScales | None:
         """The people in an image, uint8 (H, W, 3), the small ones of them in a larger input."""
         usual = self._letterbox(image_bgr)
         longer_px = second_scale_px(usual.source_wh, self._usual_px(usual.source_wh))
         if longer_px is None or not self._adapts:
             return None
         larger = Letterbox.fit(usual.source_wh, longer_px)
+        if square:
+            larger = Letterbox.into(usual.source_wh, (longer_px, longer_px))
         if not (wait or self.engine.prepare(larger.input_wh)):
             return None
         [people], [more] = (self._detect([image_bgr], [one]) for one in (usual, larger))
@@ -218,13 +222,13 @@ class DetectionSchedule:
 
 
 def detect_stills(detector: Detector, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
-    """The people in stills, (H, W, 3) each; in large ones at both scales."""
-    found = detector(images_bgr)
-    for number, image_bgr in enumerate(images_bgr):
-        large = max(image_bgr.shape[:2]) > LARGE_IMAGE_PX
-        if large and (both := detector.both_scales(image_bgr, wait=True)) is not None:
-            found[number] = both.people
-    return found
+    """The people in stills, (H, W, 3) each, at both scales where a larger one is of use.
+
+    Stills come in many shapes, and each would have to be compiled for: the larger input is square.
+    """
+    both = [detector.both_scales(image, wait=True, square=True) for image in images_bgr]
+    others = iter(detector([image for image, one in zip(images_bgr, both, strict=True) if not one]))
+    return [one.people if one else next(others) for one in both]
 
 
 def suppress(

@@ -1,11 +1,13 @@
 """``livepose eval``: one set, every chosen way to read the network, one row each."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from livepose.detection import Detector, open_detector
+from livepose.detection import Detector, detect_stills, open_detector
 from livepose.errors import UsageError
 from livepose.estimator import PoseEstimator
 from livepose.evaluation import EvaluationSettings, Progress, no_progress
@@ -23,6 +25,7 @@ from livepose.evaluation.predict import (
 )
 from livepose.evaluation.report import BACKBONES, Measured, Results, Row, compared
 from livepose.evaluation.speed import Speed, measure_speed, network_cost
+from livepose.frame import ImageBgr
 from livepose.runtimes import open_runtime
 from livepose.skeletons import COCO17, SKELETONS, Skeleton
 
@@ -37,7 +40,7 @@ class Set:
     images: Archive
     settings: EvaluationSettings
     progress: Progress
-    detector: Detector | None = None
+    detect: Callable[[Sequence[ImageBgr]], Any] | None = None
     found: Sequence[Boxed] | None = None
     skeleton: Skeleton = COCO17
 
@@ -50,16 +53,17 @@ def open_set(settings: EvaluationSettings, progress: Progress, skeleton: Skeleto
     """Opens images and annotations; what is wrong with them is found before any work."""
     where = settings.images, settings.annotations, settings.limit
     dataset, images = open_people(*where, skeleton)
-    found, detector = None, None
+    found, detect = None, None
     if settings.boxes == "detector":
         detector = chosen_detector(settings)
         if detector is None:
             raise UsageError("--boxes detector needs a detector: --detector auto, not none")
         advance = progress("detecting", len(dataset.images))
-        found = detected_boxes(dataset, images, detector, advance)
+        detect = partial(detect_stills, detector)
+        found = detected_boxes(dataset, images, detect, advance)
     elif settings.boxes != "gt":
         found = boxes_from_file(dataset, Path(settings.boxes))
-    return Set(dataset, images, settings, progress, detector, found, skeleton)
+    return Set(dataset, images, settings, progress, detect, found, skeleton)
 
 
 def chosen_detector(settings: EvaluationSettings) -> Detector | None:
@@ -140,7 +144,7 @@ def measured_rows(
     cost = cost or network_cost(card.network, card.keypoints, card.input_hw)
     rows = []
     for one in variants:
-        work = estimator, data.images, sample, one, data.detector
+        work = estimator, data.images, sample, one, data.detect
         speed = measure_speed(*work) if settings.speed else Speed()
         row = Row(
             method=f"{name}, {one.label}",

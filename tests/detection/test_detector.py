@@ -136,6 +136,18 @@ def test_a_second_scale_adds_the_small_people_of_a_larger_input():
     assert detector.engine.shape == (1, 384, 512, 3)
 
 
+def test_stills_are_seen_at_both_scales_of_which_the_larger_fits_every_shape():
+    detector = finder(recommended_px=320, from_px=321)
+    small, turned, tiny = (100, 60, 130, 160), (60, 100, 160, 130), (10, 10, 50, 90)
+    for box, size_wh in ((small, (640, 480)), (turned, (480, 640))):
+        [found] = detect_stills(detector, [scene_image(box, size_wh)])
+        np.testing.assert_allclose(found.boxes_xyxy, [box], atol=2.0)
+        assert detector.engine.shape == (1, 512, 512, 3)
+    # No larger input is of use for the second; the answers keep their order.
+    stills = scene_image(small), scene_image(tiny, (320, 240)), scene_image(turned, (480, 640))
+    assert [len(each) for each in detect_stills(detector, stills)] == [1, 0, 1]
+
+
 def test_there_is_no_second_scale_where_it_is_no_larger_or_a_size_was_asked_for():
     image, small = scene_image(), scene_image(size_wh=(320, 240))
     assert finder(recommended_px=320).both_scales(small, wait=True) is None

@@ -10,7 +10,7 @@ import pytest
 from evaluation_sets import SpotRuntime, evaluated, options
 
 from livepose.cli import main, parser_of
-from livepose.detection import Detections
+from livepose.detection import Detections, Detector
 from livepose.evaluation import run
 from livepose.skeletons import SKELETONS
 
@@ -65,6 +65,16 @@ def test_json_and_markdown_go_to_stdout_when_asked(make_set, capsys):
     assert argmax[place].startswith(("+", "-"))
 
 
+class Finds(Detector):
+    """Finds the same in every image."""
+
+    def __init__(self, found):
+        self._found = found
+
+    def __call__(self, images_bgr):
+        return [self._found for _ in images_bgr]
+
+
 def test_boxes_come_from_a_file_or_from_the_detector(make_set, tmp_path, monkeypatch):
     images, path, document = make_set(3)
     boxes = tmp_path / "boxes.json"
@@ -73,7 +83,7 @@ def test_boxes_come_from_a_file_or_from_the_detector(make_set, tmp_path, monkeyp
     assert row["ap"] == pytest.approx(100.0)
     left = Detections(np.array([[13.0, 27.0, 53.0, 87.0]]), np.array([0.8]))  # the left one of two
     for found, recall in ((left, 60.0), (Detections(np.empty((0, 4)), np.empty(0)), 0.0)):
-        detector = lambda every, found=found: [found for _ in every]  # noqa: E731
+        detector = Finds(found)
         monkeypatch.setattr(run, "open_detector", lambda *_, one=detector, **__: one)
         words = ["eval", "coco", *options(images, path)]
         end_to_end, given = evaluated(main, words, tmp_path)["rows"]
