@@ -22,7 +22,8 @@ from livepose.runtimes.int8 import INT8_VERSION, insert_ranges
 from livepose.runtimes.openvino import (
     StoredGraph,
     bytes_in,
-    gains_by_int8,
+    has_amx,
+    has_vnni,
     machine,
     ov,
     read_model,
@@ -92,7 +93,8 @@ def open_checkpoint(path: Path) -> tuple[OpenVinoEngine, DetectorInfo]:
     made = cache(lambda: converted(path))
     graph = StoredGraph(store, "detector", lambda: made()[0])
     info = DetectorInfo(**store.fact("info", lambda: asdict(made()[1])))
-    if gains_by_int8() and ranges_path(path).is_file():
+    # With AMX bf16 is quicker: 5.1 ms at 320x256, and 6.3 in INT8.
+    if has_vnni() and not has_amx() and ranges_path(path).is_file():
         told = read_metadata(path) if path.suffix == SUFFIX else {}
         try:
             ranges = read_ranges(path, told.get("sha256", ""))

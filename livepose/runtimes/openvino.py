@@ -29,6 +29,7 @@ finally:
         _modules["openvino_telemetry"] = _telemetry
 
 ov: Any = openvino
+_FOR_BYTES = frozenset(("avx512vnni", "avxvnni"))
 
 
 @cache
@@ -42,14 +43,21 @@ def has_bf16() -> bool:
     return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
+def has_vnni() -> bool:
+    """Whether this processor has dot products of bytes."""
+    return not _FOR_BYTES.isdisjoint(_features())
+
+
+def has_amx() -> bool:
+    """Whether this processor has a matrix unit for bf16."""
+    return "amx-bf16" in _features()
+
+
 @cache
-def gains_by_int8() -> bool:
-    """Whether there are dot products of bytes here, and no matrix unit that is as quick in bf16."""
+def _features() -> frozenset[str]:
     from llvmlite.binding import get_host_cpu_features
 
-    there = get_host_cpu_features()
-    has = any(there.get(name, False) for name in ("avx512vnni", "avxvnni"))
-    return has and not there.get("amx-bf16", False)
+    return frozenset(name for name, there in get_host_cpu_features().items() if there)
 
 
 @cache

@@ -49,8 +49,8 @@ def open_runtime(
 
     ``auto`` takes the first that is there and that finds people where fp32 torch finds them: torch
     on a CUDA GPU, OpenVINO, torch on the CPU. In OpenVINO it takes INT8 where there are ranges for
-    these weights and the processor gains by it (VNNI, and no AMX), else bf16 where the processor
-    has it, else f32.
+    these weights and the processor has dot products of bytes (VNNI), else bf16 where it has that,
+    else f32.
 
     Parameters
     ----------
@@ -223,9 +223,9 @@ def _open(path: Path, card: Card, way: Candidate, title: str) -> Runtime:
 def quick_precisions() -> tuple[str, ...]:
     """In what OpenVINO is quicker than in f32 on this processor; nothing where it is not there."""
     with suppress(ImportError):
-        from livepose.runtimes.openvino import gains_by_int8, has_bf16
+        from livepose.runtimes.openvino import has_bf16, has_vnni
 
-        return ("int8",) * gains_by_int8() + ("bf16",) * has_bf16()
+        return ("int8",) * has_vnni() + ("bf16",) * has_bf16()
     return ()
 
 

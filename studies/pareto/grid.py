@@ -92,7 +92,7 @@ def run_pareto(
 
 def time_detector(data: Set) -> float:
     """Median ms of one detection, by the detector that was chosen; 0 where there is none."""
-    detector = data.detector or chosen_detector(data.settings)
+    detector = chosen_detector(data.settings)
     if detector is None:
         return 0.0
     images = [image for image, _ in images_with_people(data.images, data.boxes("pixel_centre"))]

@@ -70,7 +70,8 @@ def test_int8_is_used_where_it_is_quicker_and_was_seen_once_to_find_the_same_peo
     said, shared, monkeypatch, tmp_path
 ):
     monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "fresh"))
-    monkeypatch.setattr(openvino_engine, "gains_by_int8", lambda: True)
+    monkeypatch.setattr(openvino_engine, "has_vnni", lambda: True)
+    monkeypatch.setattr(openvino_engine, "has_amx", lambda: False)
     with monkeypatch.context() as strict:
         strict.setattr(openvino_engine, "_INT8_SCORE_DIFFERENCE", 0.0)
         plain = open_detector("embedded", "cpu", score_threshold=0.4)
