@@ -16,7 +16,7 @@ from livepose.cli.run_options import (
 )
 from livepose.errors import SinkError, UsageError
 from livepose.paths import is_folder
-from livepose.sinks.sink import check_file, check_image_name, check_outputs, refuse_existing
+from livepose.sinks.sink import check_file, check_image_name, check_outputs
 
 EXAMPLES = """examples:
   livepose --camera 0                                   the first webcam, in a window
@@ -135,10 +135,9 @@ def _check_run(chosen: RunOptions) -> None:
         raise UsageError("--angles go into a CSV of their own: --csv needs a file, not -")
     rotated = ("--json", "--csv") if chosen.sources.rotation else ()
     for one in chosen.each():
-        places = _flagged(one.outputs)
+        beside = {f"{path.name}, which is written beside,": path for path in one.outputs.more()}
+        places = {**beside, **_flagged(one.outputs)}
         check_outputs(places, inputs, overwrite=outputs.overwrite, rotated=rotated)
-        for place in () if outputs.overwrite else one.outputs.more():
-            refuse_existing(place)
     if outputs.sheet is not None:
         check_image_name(outputs.sheet)
     if sys.stdout is None and lone:

@@ -50,6 +50,7 @@ def test_no_output_is_written_over_an_earlier_one_unasked(clip, name, said):
         ("--camera 97", LOST, "camera 97"),
         ("v.mp4 --image a.jpg", USAGE, "sources of one kind"),
         ("v.mp4 --json a --coco-json ./a", USAGE, "--coco-json and --json both write a"),
+        ("v.mp4 --csv a.csv --angles --json a.angles.csv", USAGE, "--json and a.angles.csv, which"),
         ("v.mp4 --sheet s.xyz", USAGE, "s.xyz: expected an image"),
         ("v.mp4 --json /nowhere/o.jsonl", 1, "the folder /nowhere does not exist"),
         ("v.mp4 --output o.avi", USAGE, "o.avi: cannot write .avi"),
