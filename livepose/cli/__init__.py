@@ -111,8 +111,7 @@ def guarded(action: Callable[[], int | None]) -> int:
         return 0
     except OSError as error:
         logger.debug("", exc_info=True)
-        where = "" if error.filename is None else f"{error.filename}: "
-        said, code = f"{where}{error.strerror or error}", SinkError.exit_code
+        said, code = f"{error.filename or 'stdout'}: {error.strerror or error}", SinkError.exit_code
     logger.error(said)
     return code
 
@@ -179,8 +178,8 @@ def _flush_stdout() -> None:
         # The interpreter flushes once more at its end and would complain.
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
-            raise SinkError(f"stdout: {error.strerror or error}") from error
+        if not isinstance(error, BrokenPipeError | ValueError):
+            raise
 
 
 @contextmanager
