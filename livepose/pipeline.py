@@ -309,11 +309,12 @@ class PosePipeline:
         warm_up, on_cpu = self.estimator.runtime.warm_up, self.estimator.runtime.device == "cpu"
         sooner = live and on_cpu and not self.scheduler.limited
         sizes = WARM_BATCHES[:1] if sooner else WARM_BATCHES
-        _both(lambda: warm_up(sizes), lambda: self._detect([blank_bgr]), together=on_cpu)
+        detect = self.detector or (lambda images_bgr: None)
+        _both(lambda: warm_up(sizes), lambda: detect([blank_bgr]), together=on_cpu)
         for people in WARM_BATCHES if self.scheduler.limited else WARM_BATCHES[:1]:
             self._warm_stages(blank_bgr, people)
         self.reset()
-        self.process(blank_bgr, 0.0)
+        self.process(blank_bgr, 0.0, time.perf_counter())  # as a live one: in the usual input alone
         self.reset()
         self.clock.clear()
         if sooner:

@@ -80,7 +80,7 @@ def test_a_peak_higher_than_one_is_a_score_of_one(decoding):
 @pytest.mark.parametrize(
     ("budget", "live", "ids", "waits"),
     [
-        ({}, False, [[], [1], [1]], {True}),
+        ({}, False, [[1], [1], [1]], {True}),
         ({}, True, [[], [1], [1]], {False}),
         ({"max_latency_ms": 1e6}, False, [[], [], []], set()),
     ],

@@ -190,10 +190,10 @@ class YoloDetector(Detector):
 class DetectionSchedule:
     """Detects in one stream, now and then at the second scale too.
 
-    The second detection is one of both scales, and then one every ``SECOND_SCALE_EVERY_S``, so that
+    The first detection is one of both scales, and then one every ``SECOND_SCALE_EVERY_S``, so that
     small people are found at all. Once one shows somebody small, all are, until ``HOLD_S`` after
     the last of them. Without ``second_scale`` none is: where a budget of time is to be held. An
-    image may ``wait`` until the second scale is prepared; a live one does not.
+    image may ``wait`` until the second scale is prepared; a live one does not, and is the second.
     """
 
     def __init__(self, second_scale: bool = True) -> None:
@@ -210,7 +210,7 @@ class DetectionSchedule:
             self.reset()
         is_first, self._last_s = self._last_s == float("-inf"), time_s
         found = None
-        if self._second_scale and not is_first and time_s >= self._due_s:
+        if self._second_scale and time_s >= self._due_s and (self.wait or not is_first):
             found = detector.both_scales(image_bgr, self.wait)
         if found is None:
             return detector([image_bgr])[0]

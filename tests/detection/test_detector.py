@@ -248,13 +248,17 @@ def watch(detector, times_s, schedule=None):
     return detector.close_s
 
 
-def test_the_second_detection_takes_both_scales_and_then_one_every_few_seconds():
-    assert watch(Watched(), np.arange(0, 10, 0.5)) == [0.5, 3.5, 6.5, 9.5]
+@pytest.mark.parametrize(("wait", "first_s"), [(True, 0.0), (False, 0.5)], ids=["file", "live"])
+def test_the_first_detection_takes_both_scales_and_then_one_every_few_seconds(wait, first_s):
+    schedule = DetectionSchedule()
+    schedule.wait = wait
+    close_s = watch(Watched(), np.arange(0, 10, 0.5), schedule)
+    assert close_s == list(np.arange(first_s, 10, 3.0))
 
 
 def test_both_scales_are_taken_while_somebody_small_is_there_and_a_moment_longer():
     close_s = watch(Watched(lambda time_s: 3 <= time_s <= 5), np.arange(0, 12, 0.5))
-    assert close_s == [0.5, *np.arange(3.5, 7, 0.5), 9.5]
+    assert close_s == [0.0, *np.arange(3.0, 7, 0.5), 9.5]
 
 
 def test_the_second_scale_is_taken_as_soon_as_it_is_ready():
@@ -266,8 +270,8 @@ def test_the_second_scale_is_taken_as_soon_as_it_is_ready():
 
 
 def test_a_stream_that_begins_again_is_looked_at_anew():
-    assert watch(Watched(), (0.0, 0.1, 0.2, 0.0, 0.1)) == [0.1, 0.1]
+    assert watch(Watched(), (0.0, 0.1, 0.2, 0.0, 0.1)) == [0.0, 0.0]
     schedule, detector = DetectionSchedule(), Watched()
     watch(detector, (0.0, 0.1), schedule)
     schedule.reset()
-    assert watch(detector, (0.2, 0.3), schedule) == [0.1, 0.3]
+    assert watch(detector, (0.2, 0.3), schedule) == [0.0, 0.2]
