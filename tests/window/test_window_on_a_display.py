@@ -92,11 +92,11 @@ def test_the_image_is_painted_pixel_by_pixel_at_every_start(display, tmp_path):
 
 def test_every_key_asks_for_its_command_and_nothing_is_printed_on_stderr(child):
     pressed = {
-        "s": "snapshot",
+        "x": None,  # may be lost, until Qt knows that it has the focus
         "Left": None,  # its code ends in the letter Q
+        "s": "snapshot",
         "r": "record",
         "space": "pause",
-        "x": None,
         "h": "hud",
         "d": "decoding",
         "shift+u": "uncertainty",
